@@ -47,12 +47,16 @@ debian_packages() {
 and run make again."
     fi
     say "Installing Debian packages: $missing"
+    mkdir -p build
     export DEBIAN_FRONTEND=noninteractive
     # Package lists that are missing or out of date show as a failed install, so only then are they fetched.
     # shellcheck disable=SC2086
-    if ! ls /var/lib/apt/lists/*Packages* >/dev/null 2>&1 || ! "${install[@]}" -qq $missing; then
+    if ! "${install[@]}" $missing &>build/apt.log; then
         apt-get update -qq
-        "${install[@]}" -qq $missing
+        if ! "${install[@]}" $missing &>build/apt.log; then
+            tail -n 20 build/apt.log >&2
+            fail "apt-get could not install them; the whole output is in build/apt.log"
+        fi
     fi
 }
 
