@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= /usr/bin/python3
+BENCH ?=
 VENV := .venv
 export PYTHON
 
@@ -30,9 +31,10 @@ demo: setup ## Run real graphs and a blocked Cholesky; pictures and traces go to
 	@tools/demo.sh
 
 .PHONY: bench
-bench: setup-dev ## Measure beside the peers (see docs/benchmarks.md)
+bench: setup-dev ## Measure beside the peers; BENCH="--quick" and other options go to bench/compare
+	@cmake build/release >/dev/null
 	@tools/build.sh release
-	@$(VENV)/bin/python -m bench.compare
+	@$(VENV)/bin/python bench/compare $(BENCH)
 
 .PHONY: lint
 lint: setup-dev ## Check format, clang-tidy, ruff, mypy and the layering

@@ -69,9 +69,7 @@ def allowed_folders(folder: str) -> frozenset[str]:
     for level, layer in enumerate(LAYERS):
         if folder in layer:
             return frozenset({folder}).union(*LAYERS[:level])
-    raise ValueError(
-        f"src/{folder} belongs to no layer; add it to LAYERS or INDEPENDENT in tools/check_layers.py"
-    )
+    raise ValueError(f"src/{folder} belongs to no layer; add it to LAYERS or INDEPENDENT in tools/check_layers.py")
 
 
 def complaint_in_engine(folder: str, include: Include) -> str | None:

@@ -46,9 +46,7 @@ def public_members(owner: type) -> set[str]:
 def compare(module: ModuleType, stub: ast.Module) -> list[str]:
     """Compares an extension module with its parsed stub, and its classes member by member."""
     where = module.__name__
-    runtime = {
-        name for name in dir(module) if is_public(name) and not isinstance(getattr(module, name), ModuleType)
-    }
+    runtime = {name for name in dir(module) if is_public(name) and not isinstance(getattr(module, name), ModuleType)}
     found = differences(where, declared(stub.body), runtime)
     for statement in stub.body:
         owner = getattr(module, statement.name, None) if isinstance(statement, ast.ClassDef) else None
