@@ -11,7 +11,12 @@ shift
 # build/release is also the build folder of the Python package, which configures it.
 if [[ ! -f "build/$preset/build.ninja" ]]; then
     printf '==> Configuring build/%s\n' "$preset"
-    cmake --preset "$preset"
+    log="build/$preset-configure.log"
+    mkdir -p build
+    if ! cmake --preset "$preset" &>"$log"; then
+        cat "$log" >&2
+        exit 1
+    fi
 fi
 printf '==> Building build/%s\n' "$preset"
 cmake --build "build/$preset" "$@"

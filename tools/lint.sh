@@ -43,7 +43,7 @@ check import-linter "$bin/lint-imports"
 check ruff-format "$bin/ruff" format --check --quiet .
 check ruff "$bin/ruff" check --quiet .
 check mypy-package "$bin/mypy" -p polyreme
-check mypy-tools "$bin/mypy" tools
+check mypy-programs "$bin/mypy"
 check shell no_shell_errors
 
 printf '%d passed, %d failed\n' "$passed" "$failed"
