@@ -1,0 +1,85 @@
+// The seam between the header-only front (templates) and the compiled engine. Not for users: no stability is promised.
+//
+// A spawn goes through three calls: begin_spawn() hands out a record with room for the body, the front constructs the body
+// there, commit_spawn() adds the dependencies and lets the task go. abort_spawn() undoes the first when the body's
+// construction throws.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <source_location>
+#include <span>
+#include <string>
+#include <string_view>
+#include <typeinfo>
+
+namespace polyreme::runtime {
+class Engine;
+}
+namespace polyreme::graph {
+class SpaceState;
+}
+
+namespace polyreme::tasks {
+struct Record;
+}
+
+namespace polyreme::detail {
+
+using tasks::Record;
+
+/// A body up to this size lives inside its record; a larger one on the heap.
+inline constexpr std::size_t kInlineBodyBytes = 48;
+inline constexpr std::size_t kBodyOffset = 64;
+
+/// The four things the engine can do with a body it knows nothing about. `storage` has kInlineBodyBytes.
+struct BodyOps {
+  /// Runs the body and destroys it, also when it throws. Afterwards the storage holds the result, if there is one.
+  void (*run)(void* storage, Record& self);
+  /// Destroys a body that never ran.
+  void (*destroy_body)(void* storage) noexcept;
+  /// Destroys the result; null when there is nothing to destroy.
+  void (*destroy_result)(void* storage) noexcept;
+  /// Type of the result; typeid(void) when there is none.
+  const std::type_info* result_type;
+};
+
+/// What a body must enter to run.
+enum class Domain : std::uint8_t { kNative = 0, kInterpreter = 1 };
+
+/// Everything about a spawn besides body and dependencies.
+struct SpawnAttributes {
+  const BodyOps* ops = nullptr;
+  std::source_location site;
+  std::string_view name;                    ///< empty: none
+  Domain domain = Domain::kNative;
+  graph::SpaceState* space = nullptr;       ///< with `index`, the task's id; null: none
+  std::span<const std::int64_t> index;
+};
+
+[[nodiscard]] Record& begin_spawn(runtime::Engine& engine, const SpawnAttributes& attributes);
+void abort_spawn(Record& record) noexcept;
+/// Consumes the record; the caller keeps the one reference that begin_spawn gave it. The predecessors are borrowed.
+void commit_spawn(Record& record, std::span<Record* const> predecessors);
+
+void retain(Record& record) noexcept;
+void release(Record& record) noexcept;
+
+[[nodiscard]] bool is_done(const Record& record) noexcept;
+/// Blocks until done. Throws what DESIGN calls misuse (a wait for oneself) and diagnosed deadlocks.
+void wait_done(Record& record);
+/// False when `timeout_ns` (nanoseconds, negative: none) passed first.
+[[nodiscard]] bool wait_done_for(Record& record, std::int64_t timeout_ns);
+/// After done: null on success, else the body's exception, or DependencyFailed.
+[[nodiscard]] std::exception_ptr failure_of(const Record& record) noexcept;
+/// After success: where the result lives. @throws TypeMismatch when the body returned another type.
+[[nodiscard]] const void* result_of(const Record& record, const std::type_info& type);
+[[nodiscard]] inline void* body_of(Record& record) noexcept {
+  return reinterpret_cast<std::byte*>(&record) + kBodyOffset;
+}
+[[nodiscard]] std::string name_of(const Record& record);
+[[nodiscard]] std::string site_of(const Record& record);
+[[nodiscard]] bool belongs_to(const Record& record, const runtime::Engine& engine) noexcept;
+
+}  // namespace polyreme::detail

@@ -1,0 +1,151 @@
+// How a callable and its arguments become a body in a task record. Not for users.
+#pragma once
+
+#include <polyreme/detail/abi.hpp>
+#include <polyreme/task.hpp>
+
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <new>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace polyreme::detail {
+
+template <class T>
+inline constexpr bool kIsTask = std::is_base_of_v<TaskBase, std::remove_cvref_t<T>>;
+
+/// What a stored argument is passed as: a task as its value, nothing for a task without one, all else moved.
+template <class Stored>
+auto unpack(Stored& argument) {
+  if constexpr (std::is_same_v<Stored, Task<void>>) {
+    return std::tuple<>();
+  } else if constexpr (kIsTask<Stored>) {
+    // The task is done and succeeded, or this body would not run.
+    return std::tuple<decltype(argument.get())>(argument.get());
+  } else {
+    return std::tuple<Stored&&>(std::move(argument));
+  }
+}
+
+template <class Callable, class... Arguments>
+struct BoundBody {
+  [[no_unique_address]] Callable callable;
+  [[no_unique_address]] std::tuple<Arguments...> arguments;
+
+  decltype(auto) operator()() {
+    if constexpr (sizeof...(Arguments) == 0) {
+      return std::invoke(std::move(callable));
+    } else {
+      return std::apply(
+          [this](auto&... argument) -> decltype(auto) {
+            return std::apply(std::move(callable), std::tuple_cat(unpack(argument)...));
+          },
+          arguments);
+    }
+  }
+};
+
+template <class Body>
+inline constexpr bool kInlineBody = sizeof(Body) <= kInlineBodyBytes && alignof(Body) <= 16;
+
+template <class Body>
+Body* body_in(void* storage) noexcept {
+  if constexpr (kInlineBody<Body>) {
+    return std::launder(static_cast<Body*>(storage));
+  } else {
+    Body* boxed = nullptr;
+    std::memcpy(&boxed, storage, sizeof(boxed));
+    return boxed;
+  }
+}
+
+template <class Body>
+void destroy_body_in(void* storage) noexcept {
+  if constexpr (kInlineBody<Body>) {
+    std::destroy_at(body_in<Body>(storage));
+  } else {
+    delete body_in<Body>(storage);
+  }
+}
+
+template <class Body, class... Parts>
+void construct_body(void* storage, Parts&&... parts) {
+  if constexpr (kInlineBody<Body>) {
+    ::new (storage) Body{std::forward<Parts>(parts)...};
+  } else {
+    auto* boxed = new Body{std::forward<Parts>(parts)...};
+    std::memcpy(storage, &boxed, sizeof(boxed));
+  }
+}
+
+/// Destroys the body when the scope ends, be it by an exception.
+template <class Body>
+struct BodyEnd {
+  void* storage;
+  ~BodyEnd() { destroy_body_in<Body>(storage); }
+};
+
+template <class Body, class Result>
+void run_body(void* storage, Record& /*self*/) {
+  if constexpr (std::is_void_v<Result>) {
+    const BodyEnd<Body> end{storage};
+    (*body_in<Body>(storage))();
+  } else {
+    using Kept = Stored<Result>;
+    const auto call = [&]() -> Kept {
+      const BodyEnd<Body> end{storage};
+      if constexpr (std::is_reference_v<Result>) {
+        return &(*body_in<Body>(storage))();
+      } else {
+        return (*body_in<Body>(storage))();
+      }
+    };
+    if constexpr (kInlineResult<Kept>) {
+      Kept result = call();
+      ::new (storage) Kept(std::move(result));
+    } else {
+      auto* boxed = new Kept(call());
+      std::memcpy(storage, &boxed, sizeof(boxed));
+    }
+  }
+}
+
+template <class Result>
+void destroy_result_in(void* storage) noexcept {
+  using Kept = Stored<Result>;
+  auto* result = const_cast<Kept*>(&result_in<Result>(storage));
+  if constexpr (kInlineResult<Kept>) {
+    std::destroy_at(result);
+  } else {
+    delete result;
+  }
+}
+
+template <class Result>
+constexpr auto result_destructor() noexcept -> void (*)(void*) noexcept {
+  if constexpr (std::is_void_v<Result>) {
+    return nullptr;
+  } else if constexpr (kInlineResult<Stored<Result>> && std::is_trivially_destructible_v<Stored<Result>>) {
+    return nullptr;
+  } else {
+    return &destroy_result_in<Result>;
+  }
+}
+
+template <class Result>
+constexpr const std::type_info* result_type() noexcept {
+  if constexpr (std::is_void_v<Result>) {
+    return &typeid(void);
+  } else {
+    return &typeid(Stored<Result>);
+  }
+}
+
+template <class Body, class Result>
+inline constexpr BodyOps kBodyOps{&run_body<Body, Result>, &destroy_body_in<Body>, result_destructor<Result>(),
+                              result_type<Result>()};
+
+}  // namespace polyreme::detail

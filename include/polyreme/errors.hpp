@@ -1,0 +1,95 @@
+// Exceptions of polyreme. All derive from polyreme::Error, so `catch (const polyreme::Error&)` tells the runtime's own
+// complaints from those of bodies, which arrive as they were thrown.
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <source_location>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace polyreme {
+
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// A call that cannot be meant: a bad argument, a wait for oneself, use of an empty handle.
+class UsageError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// The id was spawned before; ids name one task for ever.
+class DuplicateId : public UsageError {
+ public:
+  using UsageError::UsageError;
+};
+
+/// The runtime is closed or closing.
+class RuntimeClosed : public UsageError {
+ public:
+  using UsageError::UsageError;
+};
+
+/// A value was asked for with another type than the body returned.
+class TypeMismatch : public UsageError {
+ public:
+  using UsageError::UsageError;
+};
+
+/// Tasks depend on each other in a circle, or bodies wait for each other in one. The message names the circle.
+class CycleError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// An id that others depend on was never spawned, and nobody is left who could.
+class MissingTask : public Error {
+ public:
+  using Error::Error;
+};
+
+/// The task did not run because a task that it depends on failed; cause() is that failure.
+class DependencyFailed : public Error {
+ public:
+  DependencyFailed(const std::string& what, std::exception_ptr cause) : Error(what), cause_(std::move(cause)) {}
+  [[nodiscard]] const std::exception_ptr& cause() const noexcept { return cause_; }
+
+ private:
+  std::exception_ptr cause_;
+};
+
+/// The task did not run because it was cancelled: its runtime was closed early.
+class TaskCancelled : public Error {
+ public:
+  using Error::Error;
+};
+
+/// One root failure: a task whose own body threw (or an id that was never spawned).
+struct Failure {
+  std::string task;            ///< name or id of the task
+  std::source_location site;   ///< where it was spawned
+  std::exception_ptr error;    ///< what its body threw
+};
+
+/// Thrown by Runtime::wait(): all root failures since the last wait, and how many tasks were cancelled for them.
+class TaskErrors : public Error {
+ public:
+  TaskErrors(const std::string& what, std::vector<Failure> failures, std::uint64_t cancelled)
+      : Error(what),
+        failures_(std::make_shared<const std::vector<Failure>>(std::move(failures))),
+        cancelled_(cancelled) {}
+  [[nodiscard]] const std::vector<Failure>& failures() const noexcept { return *failures_; }
+  [[nodiscard]] std::uint64_t cancelled_dependents() const noexcept { return cancelled_; }
+
+ private:
+  std::shared_ptr<const std::vector<Failure>> failures_;  ///< shared: exceptions must copy without throwing
+  std::uint64_t cancelled_;
+};
+
+}  // namespace polyreme

@@ -1,0 +1,225 @@
+// polyreme: task-parallel runtime. This header is all that a program needs.
+//
+//   polyreme::Runtime rt;
+//   polyreme::Task<int> a = rt.spawn([] { return 42; });
+//   auto b = rt.spawn([](int x) { return x + 1; }, a);   // runs after a, gets its value
+//   b.get();                                             // 43
+#pragma once
+
+#include <polyreme/detail/abi.hpp>
+#include <polyreme/detail/body.hpp>
+#include <polyreme/errors.hpp>
+#include <polyreme/space.hpp>
+#include <polyreme/task.hpp>
+
+#include <chrono>
+#include <array>
+#include <concepts>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <optional>
+#include <ranges>
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace polyreme {
+
+/// What a task must wait for: tasks, ids, slices and whole spaces, in any mix.
+/// `.after = {a, b, grid(0, 1)}`, or `.after = tasks` for a vector or other range of task handles.
+class After {
+ public:
+  class Item {
+   public:
+    Item(const TaskBase& task) : record_(task.record()), task_(true) {}  // NOLINT(google-explicit-constructor)
+    Item(const TaskId& id) : id_(&id) {}                                 // NOLINT(google-explicit-constructor)
+    Item(const SpaceSlice& slice) : slice_(&slice) {}                    // NOLINT(google-explicit-constructor)
+    Item(const Space& space) : space_(&space) {}                         // NOLINT(google-explicit-constructor)
+
+   private:
+    friend class After;
+    detail::Record* record_ = nullptr;
+    bool task_ = false;
+    const TaskId* id_ = nullptr;
+    const SpaceSlice* slice_ = nullptr;
+    const Space* space_ = nullptr;
+  };
+
+  After() = default;
+  After(std::initializer_list<Item> items) {
+    for (const Item& item : items) add(item);
+  }
+  After(const Item& item) { add(item); }  // NOLINT(google-explicit-constructor)
+  template <class One>
+    requires(std::convertible_to<const One&, Item> && !std::same_as<One, Item>)
+  After(const One& one) : After(Item(one)) {}  // NOLINT(google-explicit-constructor)
+  template <std::ranges::input_range Many>
+    requires std::derived_from<std::remove_cvref_t<std::ranges::range_reference_t<Many>>, TaskBase>
+  After(const Many& many) {  // NOLINT(google-explicit-constructor)
+    for (const auto& task : many) add(Item(task));
+  }
+  After(const After&) = delete;
+  After& operator=(const After&) = delete;
+  After(After&& other) noexcept { swap(other); }
+  After& operator=(After&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~After() { drop(); }
+
+  void add(const Item& item);
+  [[nodiscard]] std::span<detail::Record* const> records() const noexcept {
+    return many_.empty() ? std::span<detail::Record* const>(few_.data(), count_) : many_;
+  }
+
+ private:
+  void add_record(detail::Record* record, bool owned);
+  void drop() noexcept {
+    if (!owned_.empty()) drop_owned();
+  }
+  void drop_owned() noexcept;
+  void swap(After& other) noexcept;
+
+  static constexpr std::size_t kFew = 4;
+  std::array<detail::Record*, kFew> few_;
+  std::size_t count_ = 0;
+  std::vector<detail::Record*> many_;   ///< all of them, once they are more than a few
+  std::vector<detail::Record*> owned_;  ///< those that hold a reference
+};
+
+/// What can be said about a spawn besides the body. Use designated initialisers.
+struct SpawnOptions {
+  std::optional<TaskId> id = std::nullopt;  ///< the id that the task gets; each names one task
+  After after = {};                         ///< what must be done before the body starts
+  std::string_view name = {};               ///< for messages and traces
+  std::source_location site = std::source_location::current();  ///< where errors say that it was spawned
+};
+
+struct RuntimeOptions {
+  /// Slots: bodies that run at a time. 0: one for each core that this process may use.
+  std::uint32_t workers = 0;
+  /// Bind each worker thread to a core. Off by default: it hurts as soon as two programs share a machine, and OpenMP
+  /// threads started in a body inherit the one-core mask.
+  bool pin = false;
+  /// Seconds before a wait that seems unable to end is warned about.
+  double stall_warning_s = 10.0;
+  /// Gets warnings; the default writes them to standard error.
+  std::function<void(const std::string&)> warn = {};
+};
+
+struct RuntimeStats {
+  std::uint64_t spawned = 0;    ///< tasks since the runtime was opened
+  std::uint64_t completed = 0;  ///< of these, done
+  std::uint64_t steals = 0;     ///< successful ones, each of up to half a queue
+  std::uint64_t live_blocks = 0;  ///< 128-byte blocks in records and edges
+  std::uint32_t workers = 0;
+  std::uint32_t threads = 0;    ///< workers, and spares for bodies that wait
+};
+
+/// Runs tasks on a fixed number of slots. All members may be called by any thread, those that say so excepted.
+class Runtime {
+ public:
+  /// @throws UsageError for options that cannot be meant, std::system_error if threads cannot be made.
+  explicit Runtime(RuntimeOptions options = {});
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+  /// Waits for all tasks. Failures that no wait() reported go to RuntimeOptions::warn. Not from a body.
+  ~Runtime();
+
+  /// Spawns `fn(arguments...)` and returns its handle, Task<result of fn>. A Task among the arguments is a dependency and
+  /// arrives as its value, by const reference (a Task<void> does not arrive); other arguments are moved or copied in, and
+  /// arrive as rvalues. Overloads by number, because a defaulted source location cannot follow a parameter pack.
+  /// @throws RuntimeClosed after the runtime was closed, UsageError for an empty handle or one of another runtime.
+  template <class Fn>
+    requires(!std::same_as<std::remove_cvref_t<Fn>, SpawnOptions>)
+  auto spawn(Fn&& fn, std::source_location site = std::source_location::current()) {
+    return spawn_with(nullptr, site, std::forward<Fn>(fn));
+  }
+  template <class Fn, class A>
+    requires(!std::same_as<std::remove_cvref_t<Fn>, SpawnOptions>)
+  auto spawn(Fn&& fn, A&& a, std::source_location site = std::source_location::current()) {
+    return spawn_with(nullptr, site, std::forward<Fn>(fn), std::forward<A>(a));
+  }
+  template <class Fn, class A, class B>
+    requires(!std::same_as<std::remove_cvref_t<Fn>, SpawnOptions>)
+  auto spawn(Fn&& fn, A&& a, B&& b, std::source_location site = std::source_location::current()) {
+    return spawn_with(nullptr, site, std::forward<Fn>(fn), std::forward<A>(a), std::forward<B>(b));
+  }
+  template <class Fn, class A, class B, class C>
+    requires(!std::same_as<std::remove_cvref_t<Fn>, SpawnOptions>)
+  auto spawn(Fn&& fn, A&& a, B&& b, C&& c, std::source_location site = std::source_location::current()) {
+    return spawn_with(nullptr, site, std::forward<Fn>(fn), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c));
+  }
+  template <class Fn, class A, class B, class C, class D>
+    requires(!std::same_as<std::remove_cvref_t<Fn>, SpawnOptions>)
+  auto spawn(Fn&& fn, A&& a, B&& b, C&& c, D&& d, std::source_location site = std::source_location::current()) {
+    return spawn_with(nullptr, site, std::forward<Fn>(fn), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c), std::forward<D>(d));
+  }
+  template <class Fn, class A, class B, class C, class D, class E>
+    requires(!std::same_as<std::remove_cvref_t<Fn>, SpawnOptions>)
+  auto spawn(Fn&& fn, A&& a, B&& b, C&& c, D&& d, E&& e, std::source_location site = std::source_location::current()) {
+    return spawn_with(nullptr, site, std::forward<Fn>(fn), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c), std::forward<D>(d), std::forward<E>(e));
+  }
+  template <class Fn, class A, class B, class C, class D, class E, class F>
+    requires(!std::same_as<std::remove_cvref_t<Fn>, SpawnOptions>)
+  auto spawn(Fn&& fn, A&& a, B&& b, C&& c, D&& d, E&& e, F&& f, std::source_location site = std::source_location::current()) {
+    return spawn_with(nullptr, site, std::forward<Fn>(fn), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c), std::forward<D>(d), std::forward<E>(e), std::forward<F>(f));
+  }
+
+  /// The same with options, and any number of arguments. @throws also DuplicateId and CycleError; nothing is spawned then.
+  template <class Fn, class... Arguments>
+  auto spawn(const SpawnOptions& options, Fn&& fn, Arguments&&... arguments) {
+    return spawn_with(&options, options.site, std::forward<Fn>(fn), std::forward<Arguments>(arguments)...);
+  }
+
+  /// A new space of ids. The name is for messages; spaces of one name are distinct.
+  [[nodiscard]] Space space(std::string name);
+
+  /// Waits until every task spawned so far, and every task that these spawn, is done; helps meanwhile.
+  /// @throws TaskErrors with every root failure since the last wait(). Not from a body: UsageError.
+  void wait();
+  /// False if `timeout` passed first; does not help then.
+  template <class Rep, class Period>
+  [[nodiscard]] bool wait_for(std::chrono::duration<Rep, Period> timeout) {
+    return wait_for_ns(std::chrono::duration_cast<std::chrono::nanoseconds>(timeout).count());
+  }
+
+  /// While it lives, the calling thread counts as one that may still spawn: waits of other threads for ids that nobody
+  /// has spawned yet are not reported as stalled. To be destroyed on the thread that made it.
+  class Producer {
+   public:
+    explicit Producer(Runtime& runtime);
+    Producer(const Producer&) = delete;
+    Producer& operator=(const Producer&) = delete;
+    ~Producer();
+
+   private:
+    runtime::Engine& engine_;
+  };
+  [[nodiscard]] Producer producer() { return Producer(*this); }
+
+  [[nodiscard]] std::uint32_t workers() const noexcept;
+  [[nodiscard]] RuntimeStats stats() const noexcept;
+
+  /// Begins a trace; the runtime must be idle. @throws UsageError when it is not, or when a trace runs already.
+  void start_trace();
+  /// Waits for all tasks, then writes the trace as JSON that Perfetto opens. @throws UsageError, std::system_error.
+  void write_trace(const std::string& path);
+
+  [[nodiscard]] runtime::Engine& engine() const noexcept { return *engine_; }
+
+ private:
+  template <class Fn, class... Arguments>
+  auto spawn_with(const SpawnOptions* options, std::source_location site, Fn&& fn, Arguments&&... arguments);
+  [[nodiscard]] bool wait_for_ns(std::int64_t timeout_ns);
+
+  runtime::Engine* engine_;
+};
+
+}  // namespace polyreme
+
+#include <polyreme/detail/spawn.hpp>

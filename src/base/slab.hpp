@@ -1,0 +1,111 @@
+// Block allocator for task records and edge blocks: all blocks are 128 bytes, two cache lines.
+//
+// Magazines after Bonwick and Adams (USENIX 2001): a thread allocates from and frees to its own BlockCache without any
+// atomic operation; full and empty magazines are exchanged with the depot under a mutex, once in kMagazineBlocks
+// operations. Blocks are freed to whichever thread frees them, so producer and consumer on different cores pass whole
+// magazines through the depot. Touching a fresh page costs as much as twenty spawns, so blocks go back to the system
+// only with the depot.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/checks.hpp"
+#include "base/layout.hpp"
+
+namespace polyreme::base {
+
+inline constexpr std::size_t kBlockBytes = 2 * kCacheLine;
+inline constexpr std::size_t kMagazineBlocks = 254;
+
+struct Magazine {
+  std::uint32_t count = 0;
+  std::array<void*, kMagazineBlocks> blocks;
+};
+
+/// Shared by all caches of a runtime; every member locks.
+class BlockDepot {
+ public:
+  /// `owner` is what owner_of() answers for every block of this depot.
+  explicit BlockDepot(void* owner) : owner_(owner) {}
+  BlockDepot(const BlockDepot&) = delete;
+  BlockDepot& operator=(const BlockDepot&) = delete;
+  ~BlockDepot();
+
+  /// Gives `magazine` (full or partly filled) and gets one with blocks: a used one if there is any, else fresh memory.
+  /// @throws std::bad_alloc; `magazine` is unchanged then.
+  void exchange_for_full(std::unique_ptr<Magazine>& magazine);
+  /// Gives a magazine with blocks and gets an empty one.
+  void exchange_for_empty(std::unique_ptr<Magazine>& magazine);
+  void give_back(std::unique_ptr<Magazine> magazine);
+
+  /// For threads without a cache.
+  void free_one(void* block);
+
+  /// The owner of the depot that the block comes from.
+  [[nodiscard]] static void* owner_of(const void* block) noexcept {
+    return *reinterpret_cast<void* const*>(reinterpret_cast<std::uintptr_t>(block) & ~(std::uintptr_t{kChunkBytes} - 1));
+  }
+
+  [[nodiscard]] std::size_t blocks_allocated();
+
+ private:
+  /// Blocks come in chunks that are aligned to their size; the first block's place holds the owner.
+  static constexpr std::size_t kChunkBytes = 256 * 1024;
+  static constexpr std::size_t kChunkMagazines = (kChunkBytes / kBlockBytes - 1) / kMagazineBlocks;
+
+  void add_chunk_locked();
+
+  void* const owner_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Magazine>> full_;
+  std::vector<std::unique_ptr<Magazine>> empty_;
+  std::vector<void*> chunks_;
+  std::size_t allocated_ = 0;
+};
+
+/// One owner at a time; not thread-safe.
+class BlockCache {
+ public:
+  explicit BlockCache(BlockDepot& depot)
+      : depot_(depot), current_(std::make_unique<Magazine>()), previous_(std::make_unique<Magazine>()) {}
+  BlockCache(const BlockCache&) = delete;
+  BlockCache& operator=(const BlockCache&) = delete;
+  ~BlockCache() { flush(); }
+
+  [[nodiscard]] void* allocate() {
+    if (current_->count == 0) [[unlikely]] refill();
+    Magazine& magazine = *current_;
+    void* block = magazine.blocks[--magazine.count];
+    // The block after next is fetched now: it was last written by another core as often as not.
+    if (magazine.count >= 4) {
+      auto* ahead = static_cast<char*>(magazine.blocks[magazine.count - 4]);
+      __builtin_prefetch(ahead, 1);
+      __builtin_prefetch(ahead + kCacheLine, 1);
+    }
+    return block;
+  }
+
+  void free(void* block) noexcept {
+    if (current_->count == kMagazineBlocks) [[unlikely]] drain();
+    current_->blocks[current_->count++] = block;
+  }
+
+  /// Returns all blocks to the depot.
+  void flush() noexcept;
+  [[nodiscard]] std::size_t resting() const noexcept { return current_->count + previous_->count; }
+
+ private:
+  void refill();
+  void drain() noexcept;
+
+  BlockDepot& depot_;
+  std::unique_ptr<Magazine> current_;
+  std::unique_ptr<Magazine> previous_;  ///< full or empty; keeps a thread that alternates off the depot
+};
+
+}  // namespace polyreme::base

@@ -1,0 +1,41 @@
+// Completion: what happens once a body has returned, thrown, or will never run.
+//
+// finish() closes the task's successor list and tells every member. Successors that become ready go to the caller's sink;
+// it decides which one runs next on this thread. A failed or cancelled task poisons its successors first: the first
+// failing predecessor leaves its cause, and the poisoned task, once ready, is finished as cancelled without running. So
+// failure flows through the graph by the same counts as success, and every task is completed exactly once.
+#pragma once
+
+#include <exception>
+
+#include "graph/successors.hpp"
+#include "task/record.hpp"
+
+namespace polyreme::complete {
+
+/// Sets `cause` on a waiting successor. To be called before the count-down.
+inline void poison(tasks::Record& successor, const std::exception_ptr& cause) {
+  if (!tasks::set_poisoned(successor)) return;
+  // The first failing predecessor owns rare->failure until its count-down; see task/record.hpp.
+  tasks::rare_of(successor).failure = cause;
+}
+
+/// Closes `record` and notifies. `cause` is null after success, else what dependents are cancelled with. `ready(Record&)`
+/// takes over each successor that became ready. The caller still holds the engine's reference afterwards.
+template <class Ready>
+inline void finish(tasks::Record& record, const std::exception_ptr* cause, Ready&& ready) {
+  // With no other reference nobody can push any more: what is in the list is all there will be.
+  std::uintptr_t member = tasks::sole_owner(record) ? record.successors.load(sync::memory_order_acquire)
+                                                    : graph::close_list(record.successors);
+  while (member != 0) {
+    const graph::Member next = graph::next_member(member);
+    if (next.successor != nullptr) {
+      if (cause != nullptr) [[unlikely]] poison(*next.successor, *cause);
+      if (graph::count_down(next.successor->pending)) ready(*next.successor);
+    } else {
+      next.listener->notify(*next.listener, record);
+    }
+  }
+}
+
+}  // namespace polyreme::complete

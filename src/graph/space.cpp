@@ -1,0 +1,232 @@
+#include "graph/space.hpp"
+
+#include <polyreme/errors.hpp>
+
+#include <algorithm>
+#include <array>
+
+namespace polyreme::graph {
+
+namespace {
+
+bool in_range(const IndexRange& range, std::int64_t index) noexcept {
+  if (index < range.start || (!range.open && index >= range.stop)) return false;
+  return (index - range.start) % range.step == 0;
+}
+
+std::uint64_t length(const IndexRange& range) noexcept {
+  if (range.stop <= range.start) return 0;
+  const auto span = static_cast<std::uint64_t>(range.stop) - static_cast<std::uint64_t>(range.start);
+  return (span - 1) / static_cast<std::uint64_t>(range.step) + 1;
+}
+
+}  // namespace
+
+std::size_t SpaceState::LeadingHash::operator()(std::span<const std::int64_t> key) const noexcept {
+  std::uint64_t hash = 0x9e37'79b9'7f4a'7c15ULL;
+  for (const std::int64_t index : key) {
+    hash ^= static_cast<std::uint64_t>(index);
+    hash *= 0xff51'afd7'ed55'8ccdULL;
+    hash ^= hash >> 32;
+  }
+  return static_cast<std::size_t>(hash);
+}
+
+std::string SpaceState::label(std::span<const std::int64_t> index) const {
+  std::string text = name_ + "[";
+  for (std::size_t i = 0; i < index.size(); ++i) {
+    if (i != 0) text += ", ";
+    text += std::to_string(index[i]);
+  }
+  return text + "]";
+}
+
+SpaceState::Row& SpaceState::row_locked(std::span<const std::int64_t> leading) {
+  if (last_row_ != nullptr && LeadingEqual{}(last_row_->leading, leading)) return *last_row_;
+  auto found = rows_.find(leading);
+  if (found == rows_.end()) {
+    auto row = std::make_unique<Row>();
+    row->leading.assign(leading.begin(), leading.end());
+    found = rows_.emplace(row->leading, std::move(row)).first;
+  }
+  last_row_ = found->second.get();
+  return *last_row_;
+}
+
+SpaceState::Entry& SpaceState::entry_locked(Row& row, std::int64_t last) {
+  // Dense while at least about every fourth place is used.
+  const std::uint64_t dense_limit = 4 * row.dense.size() + 64;
+  const auto position = static_cast<std::uint64_t>(last);
+  if (last >= 0 && position < row.dense.size()) return row.dense[position];
+  if (last < 0 || position >= dense_limit || row.sparse.contains(last)) return row.sparse[last];
+  row.dense.resize(std::max<std::size_t>(position + 1, std::min<std::size_t>(2 * row.dense.size(), position + 4096)), 0);
+  // What was sparse below the new end moves, so that an id has one entry.
+  for (auto it = row.sparse.begin(); it != row.sparse.end();) {
+    if (it->first >= 0 && static_cast<std::uint64_t>(it->first) < row.dense.size()) {
+      row.dense[static_cast<std::uint64_t>(it->first)] = it->second;
+      it = row.sparse.erase(it);
+    } else {
+      ++it;
+    }
+  }
+  return row.dense[position];
+}
+
+tasks::Record* SpaceState::named_locked(Row& row, std::int64_t last) {
+  Entry& entry = entry_locked(row, last);
+  if (entry == kFinished) return nullptr;
+  if (entry == 0) {
+    if (closed_) throw RuntimeClosed("polyreme: an id of space '" + name_ + "' was named after its runtime was closed");
+    tasks::Record& record = source_.make();
+    tasks::Rare& rare = tasks::rare_of(record);
+    std::vector<std::int64_t> index = row.leading;
+    index.push_back(last);
+    rare.label = label(index);
+    rare.space = shared_from_this();
+    rare.space_index = last;
+    rare.space_row = &row;
+    entry = reinterpret_cast<Entry>(&record);
+    note_unspawned();
+  }
+  auto* record = reinterpret_cast<tasks::Record*>(entry);
+  tasks::add_reference(*record);
+  return record;
+}
+
+tasks::Record* SpaceState::find_or_name(std::span<const std::int64_t> index) {
+  if (index.empty()) throw UsageError("polyreme: an id of space '" + name_ + "' needs at least one index");
+  const std::lock_guard lock(mutex_);
+  return named_locked(row_locked(index.first(index.size() - 1)), index.back());
+}
+
+tasks::Record& SpaceState::find_or_done(std::span<const std::int64_t> index) {
+  tasks::Record* record = find_or_name(index);
+  return record != nullptr ? *record : source_.make_done();
+}
+
+void SpaceState::keep_if_spawned_locked(Entry entry, std::vector<tasks::Record*>& out) {
+  if (entry == 0 || entry == kFinished) return;
+  auto* record = reinterpret_cast<tasks::Record*>(entry);
+  if ((tasks::flags_of(*record) & tasks::state::kSpawned) == 0) return;
+  tasks::add_reference(*record);
+  out.push_back(record);
+}
+
+void SpaceState::select_row_locked(Row& row, const IndexRange& range, std::vector<tasks::Record*>& out) {
+  if (!range.open) {
+    for (std::uint64_t i = 0, n = length(range); i < n; ++i) {
+      const std::int64_t last = range.start + static_cast<std::int64_t>(i) * range.step;
+      if (tasks::Record* record = named_locked(row, last); record != nullptr) out.push_back(record);
+    }
+    return;
+  }
+  for (std::size_t i = 0; i < row.dense.size(); ++i) {
+    if (in_range(range, static_cast<std::int64_t>(i))) keep_if_spawned_locked(row.dense[i], out);
+  }
+  for (const auto& [last, entry] : row.sparse) {
+    if (in_range(range, last)) keep_if_spawned_locked(entry, out);
+  }
+}
+
+void SpaceState::select(std::span<const IndexRange> ranges, std::vector<tasks::Record*>& out) {
+  if (ranges.empty()) throw UsageError("polyreme: a slice of space '" + name_ + "' needs at least one index");
+  std::uint64_t named = 1;
+  bool open_row = false;
+  for (const IndexRange& range : ranges) {
+    if (range.step <= 0) {
+      throw UsageError("polyreme: step " + std::to_string(range.step) + " in a slice of space '" + name_ +
+                       "'; steps are positive");
+    }
+    if (!range.open) named = std::min(kMaxNamed + 1, named * std::min(kMaxNamed + 1, length(range)));
+  }
+  if (named > kMaxNamed) {
+    throw UsageError("polyreme: a slice of space '" + name_ + "' names more than " + std::to_string(kMaxNamed) +
+                     " ids; depend on a smaller slice or on the space itself");
+  }
+  const std::span<const IndexRange> leading = ranges.first(ranges.size() - 1);
+  for (const IndexRange& range : leading) open_row = open_row || range.open;
+
+  const std::lock_guard lock(mutex_);
+  if (open_row) {
+    for (auto& [key, row] : rows_) {
+      if (key.size() != leading.size()) continue;
+      bool inside = true;
+      for (std::size_t i = 0; i < key.size(); ++i) inside = inside && in_range(leading[i], key[i]);
+      if (inside) select_row_locked(*row, ranges.back(), out);
+    }
+    return;
+  }
+  std::vector<std::int64_t> key;
+  for (const IndexRange& range : leading) {
+    if (length(range) == 0) return;
+    key.push_back(range.start);
+  }
+  // Odometer over the leading dimensions.
+  while (true) {
+    select_row_locked(row_locked(key), ranges.back(), out);
+    std::size_t digit = key.size();
+    while (digit > 0) {
+      --digit;
+      key[digit] += leading[digit].step;
+      if (key[digit] < leading[digit].stop) break;
+      key[digit] = leading[digit].start;
+      if (digit == 0) return;
+    }
+    if (key.empty()) return;
+  }
+}
+
+void SpaceState::select_all(std::vector<tasks::Record*>& out) {
+  const std::lock_guard lock(mutex_);
+  for (auto& [key, row] : rows_) {
+    for (const Entry entry : row->dense) keep_if_spawned_locked(entry, out);
+    for (const auto& [last, entry] : row->sparse) keep_if_spawned_locked(entry, out);
+  }
+}
+
+void SpaceState::retire(tasks::Record& record) noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    auto* row = static_cast<Row*>(record.rare->space_row);
+    if (row == nullptr || rows_.empty()) return;
+    Entry& entry = entry_locked(*row, record.rare->space_index);
+    if (entry != reinterpret_cast<Entry>(&record)) return;
+    entry = kFinished;
+  }
+  source_.drop(record);
+}
+
+void SpaceState::clear() noexcept {
+  decltype(rows_) rows;
+  {
+    const std::lock_guard lock(mutex_);
+    rows.swap(rows_);
+    last_row_ = nullptr;
+  }
+  const auto drop = [this](Entry entry) {
+    if (entry != 0 && entry != kFinished) source_.drop(*reinterpret_cast<tasks::Record*>(entry));
+  };
+  for (auto& [key, row] : rows) {
+    for (const Entry entry : row->dense) drop(entry);
+    for (const auto& [last, entry] : row->sparse) drop(entry);
+  }
+}
+
+void SpaceState::close() noexcept {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+}
+
+void SpaceState::for_each(const std::function<void(tasks::Record&)>& fn) {
+  const std::lock_guard lock(mutex_);
+  for (auto& [key, row] : rows_) {
+    for (const Entry entry : row->dense) {
+      if (entry > kFinished) fn(*reinterpret_cast<tasks::Record*>(entry));
+    }
+    for (const auto& [last, entry] : row->sparse) {
+      if (entry > kFinished) fn(*reinterpret_cast<tasks::Record*>(entry));
+    }
+  }
+}
+
+}  // namespace polyreme::graph

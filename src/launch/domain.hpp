@@ -1,0 +1,47 @@
+// Domains: what a body must enter to run. The native domain needs nothing. The interpreter domain is entered and left
+// through the interface below, which the Python binding implements; the engine itself knows no interpreter.
+//
+// The gate lets at most one thread at a time queue for the interpreter: a second one would only sleep in a worse place.
+// Protocol: a thread that finds interpreter work calls try_queue(); on success it enters (which may block), then calls
+// entered(), and must look whether more interpreter work is visible: whoever came meanwhile and found the gate taken left
+// that work to it. queued_ is seq_cst on all sides, for the same reason as SlotPool's idle word: a sleeper's last look
+// reads it together with the deques.
+#pragma once
+
+#include <cstdint>
+
+#include "base/layout.hpp"
+#include "sync/atomic.hpp"
+
+namespace polyreme::launch {
+
+/// Implemented outside the engine. Every member may be called by any worker; enter and leave come in pairs on one thread.
+class Interpreter {
+ public:
+  Interpreter() = default;
+  Interpreter(const Interpreter&) = delete;
+  Interpreter& operator=(const Interpreter&) = delete;
+  virtual ~Interpreter() = default;
+
+  /// Blocks until this thread may run interpreter bodies.
+  virtual void enter() noexcept = 0;
+  virtual void leave() noexcept = 0;
+  /// Called inside, between two bodies, when a hold has lasted long: lets others in if they want to.
+  virtual void breathe() noexcept = 0;
+};
+
+class InterpreterGate {
+ public:
+  /// False: another thread queues already.
+  [[nodiscard]] bool try_queue() noexcept {
+    std::uint32_t expected = 0;
+    return queued_.compare_exchange_strong(expected, 1, sync::memory_order_seq_cst, sync::memory_order_relaxed);
+  }
+  void entered() noexcept { queued_.store(0, sync::memory_order_seq_cst); }
+  [[nodiscard]] bool someone_queues() const noexcept { return queued_.load(sync::memory_order_seq_cst) != 0; }
+
+ private:
+  alignas(base::kCacheLine) sync::Atomic<std::uint32_t> queued_{0};
+};
+
+}  // namespace polyreme::launch

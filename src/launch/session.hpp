@@ -1,0 +1,284 @@
+// A session: one thread's time with a slot, running tasks until it finds none.
+//
+// The loop, per task: hand the slot over if a resumed body wants it; every kFairness tasks look at foreign threads' lanes
+// first, so that work which feeds itself cannot starve them; inside the interpreter, stay there while there is work for it
+// and the hold lasts; else the own queue, newest first; else search: steal half of what another lane has. A searcher spins
+// for about the cost of one wake and then gives up; its caller parks or stops helping.
+//
+// A task that becomes ready on completion of its last predecessor runs next on the same thread, without a queue, at most
+// kChain times in a row.
+//
+// Port is the runtime: `Record* run(Record&, Lane&)` runs one task and returns one that it made ready for this thread, or
+// null.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "base/ticks.hpp"
+#include "launch/domain.hpp"
+#include "launch/lane.hpp"
+#include "launch/slot_pool.hpp"
+
+namespace polyreme::launch {
+
+/// What all sessions of a runtime share.
+struct Deck {
+  explicit Deck(std::uint32_t slots) : pool(slots) {}
+
+  SlotPool pool;
+  LaneTable lanes;
+  InterpreterGate gate;
+  Interpreter* interpreter = nullptr;  ///< set before the first interpreter task is spawned
+
+  /// The last look: is there a task that a thread without one could run?
+  [[nodiscard]] bool any_work() const noexcept {
+    for (std::uint32_t i = 0, n = lanes.size(); i < n; ++i) {
+      Lane& lane = lanes[i];
+      if (!lane.queue(detail::Domain::kNative).looks_empty()) return true;
+      if (!lane.queue(detail::Domain::kInterpreter).looks_empty() && !gate.someone_queues()) return true;
+    }
+    return false;
+  }
+
+  /// Makes a ready task visible in `lane` (owned by the caller) and sees to it that someone comes.
+  void push(Lane& lane, tasks::Record& record) {
+    const detail::Domain domain = record.domain;
+    lane.queue(domain).push(&record);
+    if (!pool.should_wake()) return;
+    // Whoever queues for the interpreter looks for more once it is inside.
+    if (domain == detail::Domain::kInterpreter && gate.someone_queues()) return;
+    pool.wake_one();
+  }
+};
+
+template <class Port>
+class Session {
+ public:
+  static constexpr std::uint32_t kFairness = 64;
+  static constexpr std::uint32_t kChain = 64;
+  static constexpr std::uint64_t kSpinUs = 30;
+  static constexpr std::uint64_t kHoldUs = 200;
+
+  Session(Port& port, Deck& deck) : port_(port), deck_(deck) {}
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  enum class Stop : std::uint8_t { kNoWork, kLostSlot, kAsked };
+
+  /// Takes over `slot`. A searcher is counted in the pool's idle word.
+  void board(std::uint32_t slot, bool searching) noexcept {
+    slot_ = slot;
+    searching_ = searching;
+    lane_ = &deck_.lanes[slot];
+  }
+  [[nodiscard]] std::uint32_t slot() const noexcept { return slot_; }
+  [[nodiscard]] Lane& lane() noexcept { return *lane_; }
+  [[nodiscard]] bool searching() const noexcept { return searching_; }
+  [[nodiscard]] bool inside() const noexcept { return inside_; }
+  /// For a foreign thread that holds the interpreter already.
+  void set_inside(bool inside) noexcept {
+    inside_ = inside;
+    hold_begin_ = base::ticks();
+  }
+
+  /// Runs tasks until there are none, or a resumer got the slot, or asked() while searching.
+  template <class Asked>
+  Stop work(Asked&& asked) {
+    while (true) {
+      if (deck_.pool.slot_wanted() && hand_over()) return Stop::kLostSlot;
+      tasks::Record* record = next();
+      if (record == nullptr) {
+        record = search(asked);
+        if (record == nullptr) return asked_ ? Stop::kAsked : Stop::kNoWork;
+      }
+      stop_searching(true);
+      run_chain(record);
+    }
+  }
+
+  void leave_interpreter() noexcept {
+    if (!inside_) return;
+    deck_.interpreter->leave();
+    inside_ = false;
+  }
+  void enter_interpreter() noexcept {
+    if (inside_) return;
+    deck_.interpreter->enter();
+    set_inside(true);
+  }
+
+  /// Gives up being a searcher; with `found`, wakes the next if it was the last one and something is visible.
+  void stop_searching(bool found) {
+    if (!searching_) return;
+    searching_ = false;
+    if (deck_.pool.end_search() && found && deck_.any_work()) deck_.pool.wake_one();
+  }
+  /// After the pool has taken the searcher's mark over (park, give_up).
+  void clear_searching() noexcept { searching_ = false; }
+
+ private:
+  using Queue = sync::StealDeque<tasks::Record*>;
+
+  bool hand_over() {
+    stop_searching(true);
+    leave_interpreter();
+    return deck_.pool.yield_slot(slot_);
+  }
+
+  void run_chain(tasks::Record* record) {
+    for (std::uint32_t length = 0; record != nullptr; ++length) {
+      const detail::Domain domain = record->domain;
+      if (length == kChain || (domain == detail::Domain::kInterpreter) != inside_) {
+        if (length == kChain || domain == detail::Domain::kInterpreter) {
+          deck_.push(*lane_, *record);
+          return;
+        }
+        leave_interpreter();
+      }
+      record = port_.run(*record, *lane_);
+    }
+  }
+
+  tasks::Record* next() {
+    if (++tick_ % kFairness == 0) {
+      const detail::Domain domain = inside_ ? detail::Domain::kInterpreter : detail::Domain::kNative;
+      if (tasks::Record* record = steal_from(domain, true); record != nullptr) return record;
+    }
+    tasks::Record* record = nullptr;
+    if (inside_) {
+      if (hold_lasts() && take_interpreter_work(record)) return record;
+      leave_interpreter();
+      if (lane_->queue(detail::Domain::kNative).pop(record)) return record;
+      return try_enter() ? pick_inside() : nullptr;
+    }
+    if (lane_->queue(detail::Domain::kNative).pop(record)) return record;
+    if (!lane_->queue(detail::Domain::kInterpreter).looks_empty() && try_enter()) return pick_inside();
+    return nullptr;
+  }
+
+  bool take_interpreter_work(tasks::Record*& record) {
+    if (lane_->queue(detail::Domain::kInterpreter).pop(record)) return true;
+    record = steal_from(detail::Domain::kInterpreter, false);
+    return record != nullptr;
+  }
+
+  tasks::Record* pick_inside() {
+    tasks::Record* record = nullptr;
+    if (take_interpreter_work(record)) return record;
+    leave_interpreter();
+    return nullptr;
+  }
+
+  /// True while the hold may go on. A hold that lasted gives way to native work of this slot and to others who want in.
+  bool hold_lasts() noexcept {
+    // Reading the clock costs as much as a small body: not at every one, unless someone queues.
+    if (tick_ % 16 != 0 && !deck_.gate.someone_queues()) return true;
+    const std::uint64_t now = base::ticks();
+    if (now - hold_begin_ < hold_ticks_) return true;
+    if (deck_.gate.someone_queues() || !lane_->queue(detail::Domain::kNative).looks_empty()) return false;
+    deck_.interpreter->breathe();
+    hold_begin_ = base::ticks();
+    return true;
+  }
+
+  bool try_enter() noexcept {
+    if (!deck_.gate.try_queue()) return false;
+    stop_searching(true);  // entering may block: nobody must rely on this search
+    enter_interpreter();
+    deck_.gate.entered();
+    // Who came meanwhile left its task to this thread.
+    if (deck_.pool.should_wake() && interpreter_work_visible()) deck_.pool.wake_one();
+    return true;
+  }
+
+  [[nodiscard]] bool interpreter_work_visible() const noexcept {
+    std::uint32_t seen = 0;
+    for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n && seen < 2; ++i) {
+      seen += deck_.lanes[i].queue(detail::Domain::kInterpreter).size_hint();
+    }
+    return seen >= 2;  // one is for this thread
+  }
+
+  template <class Asked>
+  tasks::Record* search(Asked&& asked) {
+    asked_ = false;
+    leave_interpreter();
+    if (!searching_) searching_ = deck_.pool.try_begin_search();
+    if (!searching_) return steal();
+    const std::uint64_t begin = base::ticks();
+    for (std::uint32_t round = 0;; ++round) {
+      if (tasks::Record* record = steal(); record != nullptr) return record;
+      if (asked()) {
+        asked_ = true;
+        return nullptr;
+      }
+      if (base::ticks() - begin > spin_ticks_ || deck_.pool.slot_wanted()) return nullptr;
+      for (std::uint32_t i = 0; i < kPauses; ++i) sync::spin_pause();
+    }
+  }
+
+  tasks::Record* steal() {
+    if (tasks::Record* record = steal_from(detail::Domain::kNative, false); record != nullptr) return record;
+    if (deck_.interpreter == nullptr || deck_.gate.someone_queues()) return nullptr;
+    for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n; ++i) {
+      if (!deck_.lanes[i].queue(detail::Domain::kInterpreter).looks_empty()) {
+        return try_enter() ? pick_inside() : nullptr;
+      }
+    }
+    return nullptr;
+  }
+
+  /// Takes half of some lane's queue: one to run, the rest to the own queue.
+  tasks::Record* steal_from(detail::Domain domain, bool foreign_only) {
+    const std::uint32_t count = deck_.lanes.size();
+    const std::uint32_t begin = foreign_only ? 0 : static_cast<std::uint32_t>(next_random() % count);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const std::uint32_t victim = begin + i < count ? begin + i : begin + i - count;
+      Lane& lane = deck_.lanes[victim];
+      if (&lane == lane_ || (foreign_only && lane.slot != ~0U)) continue;
+      std::uint32_t taken = 0;
+      if (lane.queue(domain).steal_half(loot_, taken) != sync::Steal::kTook) continue;
+      lane_->steals.add(1);
+      for (std::uint32_t k = 1; k < taken && k < kPrefetch; ++k) prefetch(loot_[k]);
+      if (taken > 1) {
+        lane_->queue(domain).push_reversed(std::span<tasks::Record* const>(loot_.data() + 1, taken - 1));
+        if (deck_.pool.should_wake() && !searching_) deck_.pool.wake_one();
+      }
+      return loot_[0];
+    }
+    return nullptr;
+  }
+
+  static void prefetch(const tasks::Record* record) noexcept {
+    const char* line = reinterpret_cast<const char*>(record);
+    __builtin_prefetch(line, 1);
+    __builtin_prefetch(line + base::kCacheLine, 1);
+  }
+
+  std::uint64_t next_random() noexcept {
+    random_ ^= random_ << 13;
+    random_ ^= random_ >> 7;
+    random_ ^= random_ << 17;
+    return random_;
+  }
+
+  static constexpr std::uint32_t kPauses = 32;
+  static constexpr std::uint32_t kPrefetch = 8;
+
+  Port& port_;
+  Deck& deck_;
+  Lane* lane_ = nullptr;
+  std::uint32_t slot_ = kNoSlot;
+  std::uint32_t tick_ = 0;
+  bool searching_ = false;
+  bool inside_ = false;
+  bool asked_ = false;
+  std::uint64_t hold_begin_ = 0;
+  const std::uint64_t hold_ticks_ = kHoldUs * base::ticks_per_us();
+  const std::uint64_t spin_ticks_ = kSpinUs * base::ticks_per_us();
+  std::uint64_t random_ = reinterpret_cast<std::uintptr_t>(this) | 1;
+  std::array<tasks::Record*, 256> loot_;
+};
+
+}  // namespace polyreme::launch

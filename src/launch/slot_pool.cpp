@@ -1,0 +1,136 @@
+#include "launch/slot_pool.hpp"
+
+#include <algorithm>
+
+namespace polyreme::launch {
+
+SlotPool::SlotPool(std::uint32_t slots) : slots_(slots) {
+  POLYREME_CHECK(slots > 0 && slots < 0x8000U);
+  free_.reserve(slots);
+  for (std::uint32_t slot = slots; slot-- > 0;) free_.push_back(slot);
+  idle_.store(slots * kOneFree, sync::memory_order_relaxed);
+}
+
+bool SlotPool::try_begin_search() noexcept {
+  std::uint32_t idle = idle_.load(sync::memory_order_relaxed);
+  do {
+    // Half of those awake may search: more of them only take lines from each other (Go's scheduler has the same rule).
+    if (2 * searching_of(idle) >= slots_ - free_of(idle)) return false;
+  } while (!idle_.compare_exchange_weak(idle, idle + kOneSearching, sync::memory_order_seq_cst,
+                                        sync::memory_order_relaxed));
+  return true;
+}
+
+bool SlotPool::end_search() noexcept {
+  // seq_cst: partner is should_wake of a pusher that left its task to this searcher.
+  return searching_of(idle_.fetch_sub(kOneSearching, sync::memory_order_seq_cst)) == 1;
+}
+
+void SlotPool::wake_one() {
+  Seat* seat = nullptr;
+  {
+    const sync::Mutex::Guard guard(mutex_);
+    if (free_.empty() || stopping_ || searching_of(idle_.load(sync::memory_order_relaxed)) != 0) return;
+    POLYREME_CHECK(!parked_.empty());
+    seat = parked_.back();
+    remove_parked(*seat);
+    seat->slot = take_locked();
+  }
+  seat->parker.unpark();
+}
+
+std::uint32_t SlotPool::park_without_slot(Seat& seat) {
+  {
+    const sync::Mutex::Guard guard(mutex_);
+    if (stopping_) return kNoSlot;
+    add_parked(seat);
+  }
+  return await_slot(seat);
+}
+
+std::uint32_t SlotPool::try_take() {
+  const sync::Mutex::Guard guard(mutex_);
+  if (free_.empty()) return kNoSlot;
+  return take_locked();
+}
+
+std::uint32_t SlotPool::resume(Seat& seat) {
+  {
+    const sync::Mutex::Guard guard(mutex_);
+    if (!free_.empty()) {
+      const std::uint32_t slot = free_.back();
+      free_.pop_back();
+      idle_.fetch_sub(kOneFree, sync::memory_order_seq_cst);
+      return slot;
+    }
+    resumers_.push_back(&seat);
+    wanted_.fetch_add(1, sync::memory_order_relaxed);
+  }
+  return await_slot(seat);
+}
+
+bool SlotPool::yield_slot(std::uint32_t slot) {
+  const sync::Mutex::Guard guard(mutex_);
+  if (resumers_.empty()) return false;
+  hand_over_locked(slot);
+  return true;
+}
+
+void SlotPool::stop() {
+  std::vector<Seat*> leaving;
+  {
+    const sync::Mutex::Guard guard(mutex_);
+    POLYREME_CHECK(resumers_.empty());
+    stopping_ = true;
+    leaving.swap(parked_);
+    for (Seat* seat : leaving) {
+      seat->parked = false;
+      seat->slot = kNoSlot;
+    }
+  }
+  for (Seat* seat : leaving) seat->parker.unpark();
+}
+
+std::size_t SlotPool::parked_threads() {
+  const sync::Mutex::Guard guard(mutex_);
+  return parked_.size();
+}
+
+std::uint32_t SlotPool::take_locked() {
+  const std::uint32_t slot = free_.back();
+  free_.pop_back();
+  // One operation: a pusher sees the free slot or the searcher, never neither.
+  idle_.fetch_add(kOneSearching - kOneFree, sync::memory_order_seq_cst);
+  return slot;
+}
+
+void SlotPool::hand_over_locked(std::uint32_t slot) {
+  Seat* seat = resumers_.front();
+  resumers_.erase(resumers_.begin());
+  wanted_.fetch_sub(1, sync::memory_order_relaxed);
+  seat->slot = slot;
+  seat->parker.unpark();
+}
+
+void SlotPool::add_parked(Seat& seat) {
+  seat.parked = true;
+  seat.slot = kNoSlot;
+  parked_.push_back(&seat);
+}
+
+void SlotPool::remove_parked(Seat& seat) {
+  seat.parked = false;
+  parked_.erase(std::find(parked_.begin(), parked_.end(), &seat));
+}
+
+std::uint32_t SlotPool::leave_locked(Seat& seat) {
+  remove_parked(seat);
+  return kNoSlot;
+}
+
+std::uint32_t SlotPool::await_slot(Seat& seat) {
+  seat.parker.park();
+  return seat.slot;
+}
+
+}  // namespace polyreme::launch

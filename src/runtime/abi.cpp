@@ -1,0 +1,63 @@
+// The compiled half of include/polyreme/detail/abi.hpp.
+#include <polyreme/detail/abi.hpp>
+#include <polyreme/errors.hpp>
+
+#include "runtime/engine.hpp"
+#include "runtime/threads.hpp"
+
+namespace polyreme::detail {
+
+using runtime::Engine;
+
+Record& begin_spawn(Engine& engine, const SpawnAttributes& attributes) { return engine.begin_spawn(attributes); }
+
+void abort_spawn(Record& record) noexcept { Engine::of(record).abort_spawn(record); }
+
+void commit_spawn(Record& record, std::span<Record* const> predecessors) {
+  Engine& engine = Engine::of(record);
+  try {
+    engine.commit_spawn(record, predecessors);
+  } catch (...) {
+    record.ops->destroy_body(record.body);
+    engine.abort_spawn(record);
+    throw;
+  }
+}
+
+void retain(Record& record) noexcept { tasks::add_reference(record); }
+
+void release(Record& record) noexcept { Engine::of(record).release(record); }
+
+bool is_done(const Record& record) noexcept { return tasks::done(record); }
+
+void wait_done(Record& record) { static_cast<void>(Engine::of(record).wait_done(record, -1, nullptr)); }
+
+bool wait_done_for(Record& record, std::int64_t timeout_ns) {
+  return Engine::of(record).wait_done(record, timeout_ns, nullptr);
+}
+
+std::exception_ptr failure_of(const Record& record) noexcept {
+  if ((tasks::flags_of(record) & (tasks::state::kFailed | tasks::state::kCancelled)) == 0) return nullptr;
+  return record.rare->failure;
+}
+
+const void* result_of(const Record& record, const std::type_info& type) {
+  if (record.ops == nullptr || *record.ops->result_type != type) {
+    throw TypeMismatch("polyreme: the result of " + name_of(record) + " was asked for as another type than its body returned");
+  }
+  return record.body;
+}
+
+std::string name_of(const Record& record) {
+  if (record.rare != nullptr && !record.rare->label.empty()) return record.rare->label;
+  return "task #" + std::to_string(record.id);
+}
+
+std::string site_of(const Record& record) {
+  if (record.site.line() == 0) return "an unknown place";
+  return std::string(record.site.file_name()) + ":" + std::to_string(record.site.line());
+}
+
+bool belongs_to(const Record& record, const Engine& engine) noexcept { return &Engine::of(record) == &engine; }
+
+}  // namespace polyreme::detail

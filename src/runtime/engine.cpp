@@ -1,0 +1,321 @@
+// Spawn, run, completion. runtime/engine.hpp has the map.
+#include "runtime/engine.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <new>
+
+#include "graph/dependencies.hpp"
+#include "runtime/threads.hpp"
+
+namespace polyreme::runtime {
+
+using tasks::Record;
+
+// ---- spawn
+
+Record& Engine::allocate(launch::Lane& lane, std::uint64_t references, std::uint64_t flags) {
+  auto* record = static_cast<Record*>(lane.blocks.allocate());
+  lane.taken.add(1);
+  tasks::reset(*record, references, flags);
+  return *record;
+}
+
+std::uint64_t Engine::next_id(launch::Lane& lane) noexcept {
+  if (lane.next_id == lane.id_end) [[unlikely]] {
+    constexpr std::uint64_t kRange = 1 << 16;
+    lane.next_id = kRange * id_ranges_.fetch_add(1, std::memory_order_relaxed);
+    lane.id_end = lane.next_id + kRange;
+    if (lane.next_id == 0) lane.next_id = 1;  // 0 means "no task"
+  }
+  return lane.next_id++;
+}
+
+Record& Engine::make() {
+  launch::Lane& lane = lane_for(*this);
+  Record& record = allocate(lane, 1, 0);
+  record.site = {};
+  record.id = next_id(lane);
+  return record;
+}
+
+Record& Engine::make_done() {
+  Record& record = make();
+  record.state.fetch_or(tasks::state::kSpawned | tasks::state::kStarted, sync::memory_order_relaxed);
+  record.pending.store(0, sync::memory_order_relaxed);
+  static_cast<void>(graph::close_list(record.successors));
+  return record;
+}
+
+Record& Engine::begin_spawn(const detail::SpawnAttributes& attributes) {
+  // Bodies may go on spawning while the runtime closes: it waits for what they spawn.
+  if (closing_.load(std::memory_order_relaxed) && !in_body_of(*this)) [[unlikely]] {
+    throw RuntimeClosed("polyreme: spawn on a closed runtime; spawn before it is closed, or open another one");
+  }
+  launch::Lane& lane = lane_for(*this);
+  Record* record = nullptr;
+  if (attributes.space == nullptr) [[likely]] {
+    record = &allocate(lane, 2, tasks::state::kSpawned);  // the engine's reference, and the handle's
+    record->id = next_id(lane);
+  } else {
+    record = attributes.space->find_or_name(attributes.index);
+    if (record == nullptr || !tasks::claim_for_spawn(*record)) {
+      if (record != nullptr) release(*record);
+      throw DuplicateId("polyreme: " + attributes.space->label(attributes.index) +
+                        " was spawned before (or given up as missing); each id names one task");
+    }
+    attributes.space->note_spawned();
+    tasks::add_reference(*record);
+  }
+  record->ops = attributes.ops;
+  record->site = attributes.site;
+  record->domain = attributes.domain;
+  if (!attributes.name.empty()) [[unlikely]] {
+    tasks::Rare& rare = tasks::rare_of(*record);
+    rare.label = rare.label.empty() ? std::string(attributes.name)
+                                    : rare.label + " (" + std::string(attributes.name) + ")";
+  }
+  return *record;
+}
+
+void Engine::abort_spawn(Record& record) noexcept {
+  record.ops = nullptr;
+  graph::for_each_block(record, [this](void* block) { free_block(block); });
+  record.flags = 0;
+  if (record.rare != nullptr && record.rare->space != nullptr) {
+    record.rare->space->note_unspawned();
+    tasks::unclaim_spawn(record);
+  }
+  release(record);
+  release(record);
+}
+
+void Engine::commit_spawn(Record& record, std::span<Record* const> predecessors) {
+  launch::Lane& lane = lane_for(*this);
+  if (predecessors.empty()) {
+    lane.spawned.add(1);
+    if (lane.trace != nullptr) [[unlikely]] trace_spawn(record, predecessors, lane);
+    // Release: partner is try_claim in a helping waiter.
+    record.pending.store(0, sync::memory_order_release);
+    make_ready(record, lane);
+    return;
+  }
+  link(record, predecessors, lane);
+}
+
+void Engine::link(Record& record, std::span<Record* const> predecessors, launch::Lane& lane) {
+  for (const Record* predecessor : predecessors) {
+    if (&of(*predecessor) != this) {
+      throw UsageError("polyreme: " + detail::name_of(*predecessor) +
+                       " belongs to another runtime; tasks depend on tasks of their own runtime");
+    }
+    if (predecessor == &record) {
+      throw CycleError("polyreme: " + detail::name_of(record) + " depends on itself");
+    }
+  }
+  // Only a task whose id was named before can be an ancestor of its own predecessors.
+  if (record.rare != nullptr && record.rare->space != nullptr &&
+      record.successors.load(sync::memory_order_acquire) != 0) {
+    check_new_cycle(record, predecessors);
+  }
+  graph::EdgeWriter edges(record, predecessors.size(), [&] {
+    void* block = lane.blocks.allocate();
+    lane.taken.add(1);
+    return block;
+  });
+  lane.spawned.add(1);
+  if (lane.trace != nullptr) [[unlikely]] trace_spawn(record, predecessors, lane);
+  const auto count = static_cast<std::uint32_t>(predecessors.size());
+  record.pending.store(1 + count, sync::memory_order_relaxed);
+  std::uint32_t met = 0;
+  for (Record* predecessor : predecessors) {
+    if (edges.push_to(*predecessor)) continue;
+    ++met;
+    if ((tasks::flags_of(*predecessor) & (tasks::state::kFailed | tasks::state::kCancelled)) != 0) [[unlikely]] {
+      complete::poison(record, predecessor->rare->failure_for_dependents());
+    }
+  }
+  // The guard, and what was met already. If all were, nobody else counts.
+  bool ready = met == count;
+  if (ready) {
+    record.pending.store(0, sync::memory_order_release);
+  } else {
+    ready = record.pending.fetch_sub(1 + met, sync::memory_order_acq_rel) == 1 + met;
+  }
+  if (ready) make_ready(record, lane);
+}
+
+void Engine::make_ready(Record& record, launch::Lane& lane) {
+  if ((record.flags & tasks::kFullRoad) != 0) [[unlikely]] {
+    POLYREME_CHECK(full_road_ != nullptr);
+    full_road_(full_road_stage_, record);
+    return;
+  }
+  deck_.push(lane, record);
+}
+
+void Engine::launch(Record& record) { deck_.push(lane_for(*this), record); }
+
+// ---- run
+
+Record* Engine::run(Record& record, launch::Lane& lane) noexcept {
+  if (!tasks::try_start(record)) {
+    // A helping waiter claimed it and left the engine's reference to this queue entry.
+    release(record);
+    return nullptr;
+  }
+  return run_claimed(record, lane);
+}
+
+Record* Engine::run_claimed(Record& record, launch::Lane& lane) noexcept {
+  if ((record.state.load(sync::memory_order_relaxed) & tasks::state::kPoisoned) != 0 ||
+      cancelling_.load(std::memory_order_relaxed)) [[unlikely]] {
+    return cancel(record, lane);
+  }
+  ThreadContext& self = this_thread;
+  Record* const outer = self.current;
+  self.current = &record;
+  if (lane.trace != nullptr) [[unlikely]] trace_start(record, lane);
+  try {
+    record.ops->run(record.body, record);
+  } catch (...) {
+    self.current = outer;
+    return fail(record, self.session->lane(), std::current_exception());
+  }
+  self.current = outer;
+  // A body that waited may have come back on another slot.
+  return complete(record, self.session->lane(), nullptr);
+}
+
+Record* Engine::complete(Record& record, launch::Lane& lane, const std::exception_ptr* cause) noexcept {
+  if (lane.trace != nullptr) [[unlikely]] trace_end(record, lane);
+  Record* continuation = nullptr;
+  const detail::Domain domain = record.domain;
+  complete::finish(record, cause, [&](Record& successor) {
+    if (continuation == nullptr && successor.domain == domain && successor.flags == 0) {
+      continuation = &successor;
+    } else {
+      make_ready(successor, lane);
+    }
+  });
+  // Success without a result: nobody will ask the id for more than that it is done.
+  if (record.rare != nullptr && record.rare->space != nullptr && cause == nullptr &&
+      *record.ops->result_type == typeid(void)) {
+    record.rare->space->retire(record);
+  }
+  const bool claimed = (record.state.load(sync::memory_order_relaxed) & tasks::state::kClaimed) != 0;
+  lane.completed.add(1);
+  if (!claimed) release(record);
+  return continuation;
+}
+
+Record* Engine::fail(Record& record, launch::Lane& lane, std::exception_ptr error) noexcept {
+  const std::exception_ptr cause = note_root_failure(record, error);
+  tasks::Rare& rare = tasks::rare_of(record);
+  rare.failure = std::move(error);
+  rare.for_dependents = cause;
+  record.ops = nullptr;  // run() destroyed the body
+  tasks::set_outcome(record, tasks::state::kFailed);
+  return complete(record, lane, &cause);
+}
+
+Record* Engine::cancel(Record& record, launch::Lane& lane) noexcept {
+  tasks::Rare& rare = tasks::rare_of(record);
+  if (rare.failure == nullptr) {
+    rare.failure = std::make_exception_ptr(
+        TaskCancelled("polyreme: " + detail::name_of(record) + " was cancelled before it started"));
+  }
+  {
+    const std::lock_guard lock(failures_mutex_);
+    ++failures_.cancelled;
+  }
+  record.ops->destroy_body(record.body);
+  record.ops = nullptr;
+  tasks::set_outcome(record, tasks::state::kCancelled);
+  const std::exception_ptr cause = rare.failure;
+  return complete(record, lane, &cause);
+}
+
+std::exception_ptr Engine::note_root_failure(Record& record, const std::exception_ptr& error) noexcept {
+  const std::string name = detail::name_of(record);
+  {
+    const std::lock_guard lock(failures_mutex_);
+    failures_.roots.push_back({name, record.site, error});
+  }
+  return std::make_exception_ptr(DependencyFailed("polyreme: not run, because " + name + " failed", error));
+}
+
+Engine::Failures Engine::take_failures() {
+  const std::lock_guard lock(failures_mutex_);
+  return std::exchange(failures_, Failures{});
+}
+
+std::string describe(const Failure& failure) {
+  std::string text = failure.task;
+  if (failure.site.line() != 0) {
+    text += ", spawned at " + std::string(failure.site.file_name()) + ":" + std::to_string(failure.site.line());
+  }
+  try {
+    std::rethrow_exception(failure.error);
+  } catch (const std::exception& error) {
+    return text + ": " + error.what();
+  } catch (...) {
+    return text + ": an exception that is no std::exception";
+  }
+}
+
+// ---- end of a record
+
+void Engine::release(Record& record) noexcept {
+  if (tasks::drop_reference(record)) free_record(record);
+}
+
+void Engine::free_record(Record& record) noexcept {
+  // Failed and cancelled tasks have no ops left; nor has a placeholder that was never spawned.
+  if (record.ops != nullptr && record.ops->destroy_result != nullptr) record.ops->destroy_result(record.body);
+  graph::for_each_block(record, [this](void* block) { free_block(block); });
+  delete record.rare;
+  free_block(&record);
+}
+
+void Engine::free_block(void* block) noexcept {
+  launch::Lane* lane = lane_if_any(*this);
+  if (lane != nullptr && !closed_.load(std::memory_order_relaxed)) [[likely]] {
+    lane->blocks.free(block);
+    lane->freed.add(1);  // the last touch: from here on a closed engine may be reaped
+    return;
+  }
+  // A thread that never spawned, or a handle that outlived its runtime.
+  depot_.free_one(block);
+  freed_outside_.fetch_add(1, std::memory_order_release);
+}
+
+Engine& Engine::of(const Record& record) noexcept {
+  return *static_cast<Engine*>(base::BlockDepot::owner_of(&record));
+}
+
+std::shared_ptr<graph::SpaceState> Engine::make_space(std::string name) {
+  if (closing_.load(std::memory_order_relaxed) && !in_body_of(*this)) {
+    throw RuntimeClosed("polyreme: space '" + name + "' of a closed runtime; make it before the runtime is closed");
+  }
+  auto space = std::make_shared<graph::SpaceState>(*this, std::move(name));
+  const std::lock_guard lock(spaces_mutex_);
+  spaces_.push_back(space);
+  return space;
+}
+
+Engine::Stats Engine::stats() noexcept {
+  Stats stats{};
+  stats.completed = deck_.lanes.sum(&launch::Lane::completed);
+  stats.spawned = deck_.lanes.sum(&launch::Lane::spawned);
+  stats.steals = deck_.lanes.sum(&launch::Lane::steals);
+  const std::uint64_t freed = deck_.lanes.sum(&launch::Lane::freed) + freed_outside_.load(std::memory_order_acquire);
+  stats.live_blocks = deck_.lanes.sum(&launch::Lane::taken) - freed;
+  stats.workers = slots_;
+  const std::lock_guard lock(threads_mutex_);
+  stats.threads = static_cast<std::uint32_t>(threads_.size());
+  return stats;
+}
+
+}  // namespace polyreme::runtime

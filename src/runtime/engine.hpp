@@ -1,0 +1,283 @@
+// The engine: the one object that knows all stages and wires them.
+//
+// spawn (begin, commit) → graph (edges, count-down) → launch (lane, session) → run → complete (finish) → graph …
+//
+// Parts: engine.cpp (spawn, run, completion), waiting.cpp (waits, helping, stalls), diagnose.cpp (what a stall is due to),
+// shutdown.cpp (start, close, end of life), threads.hpp/.cpp (which lane belongs to the calling thread).
+//
+// Lifetime. close() runs everything down and joins the workers. The memory of records must outlive that: handles may be
+// dropped at any later time by any thread. So a closed engine stays in a graveyard until as many blocks were freed as
+// taken, and is reaped by the next engine that opens or closes, or at process exit.
+#pragma once
+
+#include <polyreme/detail/abi.hpp>
+#include <polyreme/errors.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "base/slab.hpp"
+#include "complete/finish.hpp"
+#include "graph/space.hpp"
+#include "launch/session.hpp"
+#include "task/record.hpp"
+
+namespace polyreme::trace {
+class Recorder;
+}
+
+namespace polyreme::runtime {
+
+class Engine;
+
+struct EngineOptions {
+  std::uint32_t workers = 0;            ///< slots; 0: one for each core that this process may use
+  bool pin = false;                     ///< bind each worker to the core of its slot
+  double stall_warning_s = 10.0;        ///< seconds before a wait that cannot end is warned about
+  std::function<void(const std::string&)> warn;  ///< called from a waiting thread; empty: standard error
+  launch::Interpreter* interpreter = nullptr;
+};
+
+/// Wakes the thread that waits for one task, or for quiescence. Shared between the waiting thread and the successor list.
+struct Waiter : graph::Listener {
+  sync::Parker parker;
+  sync::Atomic<std::uint32_t> holders{1};
+  // Under the slot pool's lock:
+  bool for_quiescence = false;
+  bool is_producer = false;
+  bool asked_to_diagnose = false;
+  tasks::Record* target = nullptr;     ///< the task waited for
+  std::exception_ptr error;            ///< set by a diagnosis: the wait cannot end
+};
+
+/// Lets a foreign thread look after something else while it waits (the Python binding: after signals).
+struct WaitHooks {
+  std::int64_t interval_ns = 50'000'000;
+  bool (*abandon)(void* self) = nullptr;  ///< called about every interval; true: give the wait up
+  void* self = nullptr;
+};
+
+using Session = launch::Session<Engine>;
+
+/// The calling thread's part in the engine whose slot it holds, and its last foreign lane. Constant-initialised and
+/// trivially destructible: reading it costs one segment-relative load.
+struct ThreadContext {
+  std::uint64_t session_serial = 0;  ///< engine of `session`; 0: none
+  Session* session = nullptr;
+  launch::SlotPool::Seat* seat = nullptr;  ///< a worker's; null on foreign threads
+  tasks::Record* current = nullptr;  ///< the task whose body runs on this thread
+  std::uint64_t foreign_serial = 0;
+  launch::Lane* foreign_lane = nullptr;
+  bool holds_interpreter = false;    ///< a foreign thread says that it is inside (python/bind)
+};
+
+class Engine final : public graph::RecordSource {
+ public:
+  /// Starts the workers. @throws UsageError for impossible options, std::system_error if threads cannot be made.
+  static Engine* open(EngineOptions options);
+  /// Waits until all is done, stops the workers. Idempotent. Unreported failures go to the warning handler.
+  void close();
+  /// Gives up the pointer from open(), after close().
+  static void bury(Engine* engine);
+
+  // ---- spawn
+  [[nodiscard]] tasks::Record& begin_spawn(const detail::SpawnAttributes& attributes);
+  void abort_spawn(tasks::Record& record) noexcept;
+  void commit_spawn(tasks::Record& record, std::span<tasks::Record* const> predecessors);
+  void release(tasks::Record& record) noexcept;
+  [[nodiscard]] std::shared_ptr<graph::SpaceState> make_space(std::string name);
+  /// Called instead of a slot's queue for tasks that need placement and admission; null until such a stage is wired.
+  using FullRoad = void (*)(void* stage, tasks::Record& ready);
+  void set_full_road(FullRoad road, void* stage) noexcept {
+    full_road_stage_ = stage;
+    full_road_ = road;
+  }
+  /// The way back from the full road: an admitted task goes to the calling thread's lane.
+  void launch(tasks::Record& record);
+
+  // ---- run (called by sessions)
+  tasks::Record* run(tasks::Record& record, launch::Lane& lane) noexcept;
+  /// The same for a task that a helping waiter has claimed.
+  tasks::Record* run_claimed(tasks::Record& record, launch::Lane& lane) noexcept;
+  [[nodiscard]] launch::Lane& add_foreign_lane();
+
+  // ---- wait
+  /// False on timeout (nanoseconds; negative: none) or when the hooks abandoned the wait. Only waits without timeout help.
+  [[nodiscard]] bool wait_done(tasks::Record& record, std::int64_t timeout_ns, const WaitHooks* hooks);
+  /// Runs tasks of this runtime until all are done. @throws TaskErrors.
+  void wait_all();
+  /// False on timeout (nanoseconds; negative: none). Does not report failures.
+  [[nodiscard]] bool wait_quiescent(std::int64_t timeout_ns, const WaitHooks* hooks);
+  /// Takes the root failures collected since the last call.
+  struct Failures {
+    std::vector<Failure> roots;
+    std::uint64_t cancelled = 0;
+  };
+  [[nodiscard]] Failures take_failures();
+  void throw_failures();
+  /// Asks for all tasks that have not started to be cancelled, now and until the runtime is quiescent.
+  void cancel_unstarted() noexcept { cancelling_.store(true, std::memory_order_release); }
+  void add_producer();
+  void remove_producer();
+
+  // ---- facts
+  [[nodiscard]] std::uint32_t workers() const noexcept { return slots_; }
+  [[nodiscard]] std::uint64_t serial() const noexcept { return serial_; }
+  [[nodiscard]] bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+  [[nodiscard]] launch::Deck& deck() noexcept { return deck_; }
+  [[nodiscard]] base::BlockDepot& depot() noexcept { return depot_; }
+  struct Stats {
+    std::uint64_t spawned, completed, steals, live_blocks;
+    std::uint32_t workers, threads;
+  };
+  [[nodiscard]] Stats stats() noexcept;
+  void warn(const std::string& text) const noexcept;
+
+  /// The recorder of a running trace, or null. Set while quiescent.
+  void start_trace(trace::Recorder* recorder);
+  void stop_trace();
+
+  // ---- graph::RecordSource
+  [[nodiscard]] tasks::Record& make() override;
+  [[nodiscard]] tasks::Record& make_done() override;
+  void drop(tasks::Record& record) noexcept override { release(record); }
+
+  /// The engine that a record belongs to.
+  [[nodiscard]] static Engine& of(const tasks::Record& record) noexcept;
+
+ private:
+  friend class HelperSession;
+
+  /// Bodies that sleep in waits at a time, each on a thread of its own.
+  static constexpr std::uint32_t kMaxSpares = 4096;
+
+  explicit Engine(EngineOptions options);
+  ~Engine() override;
+
+  // engine.cpp
+  tasks::Record& allocate(launch::Lane& lane, std::uint64_t references, std::uint64_t flags);
+  void free_record(tasks::Record& record) noexcept;
+  void free_block(void* block) noexcept;
+  std::uint64_t next_id(launch::Lane& lane) noexcept;
+  void link(tasks::Record& record, std::span<tasks::Record* const> predecessors, launch::Lane& lane);
+  void make_ready(tasks::Record& record, launch::Lane& lane);
+  tasks::Record* complete(tasks::Record& record, launch::Lane& lane, const std::exception_ptr* cause) noexcept;
+  tasks::Record* fail(tasks::Record& record, launch::Lane& lane, std::exception_ptr error) noexcept;
+  tasks::Record* cancel(tasks::Record& record, launch::Lane& lane) noexcept;
+  std::exception_ptr note_root_failure(tasks::Record& record, const std::exception_ptr& error) noexcept;
+
+  // tracing.cpp
+  void attach_trace(launch::Lane& lane);
+  void trace_spawn(tasks::Record& record, std::span<tasks::Record* const> predecessors, launch::Lane& lane);
+  void trace_start(const tasks::Record& record, launch::Lane& lane) noexcept;
+  void trace_end(const tasks::Record& record, launch::Lane& lane) noexcept;
+  void trace_suspend(const tasks::Record& record, launch::Lane& lane) noexcept;
+  void trace_resume(const tasks::Record& record, launch::Lane& lane) noexcept;
+
+  // waiting.cpp
+  void worker_main();
+  bool block_in_body(Session& session, tasks::Record& record, std::int64_t timeout_ns);
+  bool block_outside(tasks::Record& record, std::int64_t timeout_ns, const WaitHooks* hooks);
+  bool help_with(tasks::Record& record);
+  void run_inline(Session& session, tasks::Record& record);
+  void help_all();
+  void on_all_idle_locked() noexcept;
+  void register_waiter(Waiter& waiter);
+  std::exception_ptr unregister_waiter(Waiter& waiter) noexcept;
+  bool take_diagnosis_request(Waiter& waiter) noexcept;
+  bool has_error(Waiter& waiter) noexcept;
+  enum class Slept : std::uint8_t { kOver, kTimeout, kAbandoned };
+  template <class Over>
+  Slept sleep(Waiter& waiter, std::int64_t timeout_ns, const WaitHooks* hooks, Over&& over);
+  void ensure_spare();
+  void forget_blocked(bool is_worker) noexcept;
+  void pin_to(std::uint32_t slot) noexcept;
+
+  // diagnose.cpp
+  struct Findings;
+  void diagnose();
+  void find_missing(Findings& findings);
+  void find_circles(Findings& findings);
+  void warn_stall();
+  std::vector<std::shared_ptr<graph::SpaceState>> live_spaces();
+  void fail_without_running(tasks::Record& record, const std::exception_ptr& error, bool was_spawned);
+  void check_new_cycle(tasks::Record& record, std::span<tasks::Record* const> predecessors) const;
+
+  // shutdown.cpp
+  void start_worker_locked();
+  [[nodiscard]] bool all_freed() const noexcept;
+  static void reap();
+
+  const std::uint64_t serial_;
+  const EngineOptions options_;
+  const std::uint32_t slots_;
+  base::BlockDepot depot_;
+  launch::Deck deck_;
+  FullRoad full_road_ = nullptr;
+  void* full_road_stage_ = nullptr;
+  std::atomic<bool> closing_{false};     ///< foreign threads may not spawn any more
+  std::atomic<bool> closed_{false};      ///< workers are joined
+  std::atomic<bool> cancelling_{false};  ///< tasks that become ready are cancelled instead of run
+  std::atomic<bool> warned_{false};
+  std::atomic<std::uint64_t> id_ranges_{0};
+  std::atomic<std::uint64_t> freed_outside_{0};  ///< blocks freed by threads without a lane
+
+  // Under the slot pool's lock.
+  std::vector<Waiter*> waiters_;
+  std::int64_t producers_ = 0;  ///< registered, not waiting
+
+  std::mutex failures_mutex_;
+  Failures failures_;
+
+  std::mutex spaces_mutex_;
+  std::vector<std::weak_ptr<graph::SpaceState>> spaces_;
+
+  std::mutex threads_mutex_;
+  std::vector<std::thread> threads_;
+  std::uint32_t blocked_workers_ = 0;  ///< workers whose body sleeps in a wait
+
+  std::mutex trace_mutex_;
+  trace::Recorder* recorder_ = nullptr;
+};
+
+/// A foreign thread's time with a slot, for as long as it helps. Restores the thread's own part at the end.
+class HelperSession {
+ public:
+  HelperSession(Engine& engine, std::uint32_t slot);
+  HelperSession(const HelperSession&) = delete;
+  HelperSession& operator=(const HelperSession&) = delete;
+  ~HelperSession();
+  [[nodiscard]] Session& session() noexcept { return session_; }
+
+  bool lost_slot = false;  ///< the slot went to a resumed body
+
+ private:
+  Engine& engine_;
+  Session session_;
+  const ThreadContext saved_;
+};
+
+/// A foreign thread that holds the interpreter lets it go while it sleeps.
+class InterpreterPause {
+ public:
+  explicit InterpreterPause(Engine& engine);
+  InterpreterPause(const InterpreterPause&) = delete;
+  InterpreterPause& operator=(const InterpreterPause&) = delete;
+  ~InterpreterPause();
+
+ private:
+  launch::Interpreter* interpreter_;
+};
+
+/// "name, spawned at file:line: message".
+[[nodiscard]] std::string describe(const Failure& failure);
+
+}  // namespace polyreme::runtime

@@ -1,0 +1,112 @@
+// The compiled half of include/polyreme/runtime.hpp and space.hpp.
+#include <polyreme/runtime.hpp>
+
+#include "graph/space.hpp"
+#include "runtime/engine.hpp"
+
+namespace polyreme {
+
+// ---- ids and spaces
+
+TaskId::TaskId(std::shared_ptr<graph::SpaceState> space, std::span<const std::int64_t> index)
+    : space_(std::move(space)), rank_(index.size()) {
+  std::copy(index.begin(), index.end(), index_.begin());
+}
+
+std::string TaskId::name() const { return space_->label(index()); }
+
+detail::Record* TaskId::resolve() const { return &space_->find_or_done(index()); }
+
+Space::Space(std::shared_ptr<graph::SpaceState> state) : owner_(std::make_shared<const Owner>(std::move(state))) {}
+
+Space::Owner::~Owner() { state->clear(); }
+
+const std::string& Space::name() const noexcept { return owner_->state->name(); }
+
+// ---- After
+
+void After::add_record(detail::Record* record, bool owned) {
+  if (owned) owned_.push_back(record);
+  if (many_.empty() && count_ < kFew) {
+    few_[count_++] = record;
+    return;
+  }
+  if (many_.empty()) many_.assign(few_.begin(), few_.begin() + static_cast<std::ptrdiff_t>(count_));
+  many_.push_back(record);
+}
+
+void After::add(const Item& item) {
+  if (item.task_) {
+    if (item.record_ == nullptr) {
+      throw UsageError("polyreme: an empty task handle in `after`; assign it from spawn() first");
+    }
+    add_record(item.record_, false);
+    return;
+  }
+  std::vector<detail::Record*> found;
+  if (item.id_ != nullptr) {
+    if (detail::Record* record = item.id_->space().find_or_name(item.id_->index()); record != nullptr) {
+      found.push_back(record);
+    }
+  } else if (item.slice_ != nullptr) {
+    std::vector<graph::IndexRange> ranges;
+    for (std::size_t i = 0; i < item.slice_->rank; ++i) {
+      const Range& range = item.slice_->ranges[i];
+      ranges.push_back({range.start, range.stop, range.step, range.open});
+    }
+    item.slice_->space->select(ranges, found);
+  } else {
+    item.space_->state()->select_all(found);
+  }
+  for (detail::Record* record : found) add_record(record, true);
+}
+
+void After::drop_owned() noexcept {
+  for (detail::Record* record : owned_) detail::release(*record);
+  owned_.clear();
+}
+
+void After::swap(After& other) noexcept {
+  std::swap(few_, other.few_);
+  std::swap(count_, other.count_);
+  many_.swap(other.many_);
+  owned_.swap(other.owned_);
+}
+
+// ---- Runtime
+
+Runtime::Runtime(RuntimeOptions options) {
+  runtime::EngineOptions wanted;
+  wanted.workers = options.workers;
+  wanted.pin = options.pin;
+  wanted.stall_warning_s = options.stall_warning_s;
+  wanted.warn = std::move(options.warn);
+  engine_ = runtime::Engine::open(std::move(wanted));
+}
+
+Runtime::~Runtime() {
+  engine_->close();
+  runtime::Engine::bury(engine_);
+}
+
+Space Runtime::space(std::string name) { return Space(engine_->make_space(std::move(name))); }
+
+void Runtime::wait() { engine_->wait_all(); }
+
+bool Runtime::wait_for_ns(std::int64_t timeout_ns) {
+  const bool over = engine_->wait_quiescent(timeout_ns < 0 ? 0 : timeout_ns, nullptr);
+  if (over) engine_->throw_failures();
+  return over;
+}
+
+Runtime::Producer::Producer(Runtime& runtime) : engine_(runtime.engine()) { engine_.add_producer(); }
+Runtime::Producer::~Producer() { engine_.remove_producer(); }
+
+std::uint32_t Runtime::workers() const noexcept { return engine_->workers(); }
+
+RuntimeStats Runtime::stats() const noexcept {
+  const runtime::Engine::Stats stats = engine_->stats();
+  return {stats.spawned, stats.completed, stats.steals, stats.live_blocks, stats.workers, stats.threads};
+}
+
+}  // namespace polyreme

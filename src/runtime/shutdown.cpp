@@ -1,0 +1,213 @@
+// Start, close, and the end of an engine's life.
+//
+// close(), step by step:
+//   1. closing_: foreign threads can no longer spawn. Bodies still can.
+//   2. Wait until every spawned task is completed. A stall is diagnosed as in any wait, so this ends.
+//   3. Stop the pool: parked workers leave with no slot. Join them, and the spares.
+//   4. closed_: from now on blocks are freed to the depot under its lock, whoever drops a handle.
+//   5. Root failures that no wait has reported go to the warning handler.
+// bury() puts the closed engine into the graveyard. A buried engine is deleted once all blocks that were taken are free,
+// and it is known that the last thread to free one has left it (Lane::freed is its last touch).
+#include <polyreme/errors.hpp>
+
+#include <hwloc.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "runtime/engine.hpp"
+#include "runtime/threads.hpp"
+
+namespace polyreme::runtime {
+
+namespace {
+
+std::atomic<std::uint64_t> next_serial{1};
+
+struct Graveyard {
+  std::mutex mutex;
+  std::vector<Engine*> engines;
+};
+
+/// Never destroyed: handles may be dropped after static destructors have run.
+Graveyard& graveyard() {
+  static auto* const instance = new Graveyard;
+  return *instance;
+}
+
+/// The machine as this process may use it.
+class Topology {
+ public:
+  Topology() {
+    if (hwloc_topology_init(&topology_) != 0) return;
+    if (hwloc_topology_load(topology_) != 0) {
+      hwloc_topology_destroy(topology_);
+      topology_ = nullptr;
+      return;
+    }
+    const int cores = hwloc_get_nbobjs_by_type(topology_, HWLOC_OBJ_CORE);
+    for (int i = 0; i < cores; ++i) {
+      cores_.push_back(hwloc_get_obj_by_type(topology_, HWLOC_OBJ_CORE, static_cast<unsigned>(i)));
+    }
+  }
+  Topology(const Topology&) = delete;
+  Topology& operator=(const Topology&) = delete;
+  ~Topology() {
+    if (topology_ != nullptr) hwloc_topology_destroy(topology_);
+  }
+
+  /// Binds the calling thread to the core that slot `slot` stands for. Binding is a hint: errors are not.
+  void bind(std::uint32_t slot) noexcept {
+    if (cores_.empty()) return;
+    const hwloc_obj_t core = cores_[slot % cores_.size()];
+    static_cast<void>(hwloc_set_cpubind(topology_, core->cpuset, HWLOC_CPUBIND_THREAD));
+  }
+
+ private:
+  hwloc_topology_t topology_ = nullptr;
+  std::vector<hwloc_obj_t> cores_;
+};
+
+std::uint32_t usable_cores() noexcept {
+  // Respects the affinity mask, unlike a count of what is plugged in.
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  if (sched_getaffinity(0, sizeof(mask), &mask) == 0) return static_cast<std::uint32_t>(std::max(1, CPU_COUNT(&mask)));
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
+constexpr std::uint32_t kMaxWorkers = 1024;
+
+std::uint32_t checked_workers(std::uint32_t workers) {
+  if (workers > kMaxWorkers) {
+    throw UsageError("polyreme: workers=" + std::to_string(workers) + "; at most " + std::to_string(kMaxWorkers) +
+                     " make sense on one node");
+  }
+  return workers == 0 ? std::min(usable_cores(), kMaxWorkers) : workers;
+}
+
+}  // namespace
+
+Engine::Engine(EngineOptions options)
+    : serial_(next_serial.fetch_add(1)),
+      options_(std::move(options)),
+      slots_(checked_workers(options_.workers)),
+      depot_(this),
+      deck_(slots_) {
+  deck_.interpreter = options_.interpreter;
+  for (std::uint32_t slot = 0; slot < slots_; ++slot) deck_.lanes.add(depot_, slot);
+}
+
+Engine::~Engine() = default;
+
+Engine* Engine::open(EngineOptions options) {
+  reap();
+  if (!(options.stall_warning_s > 0.0)) {
+    throw UsageError("polyreme: stall_warning_s=" + std::to_string(options.stall_warning_s) +
+                     "; it is a number of seconds above 0");
+  }
+  static_cast<void>(base::ticks_per_us());  // measured before anybody waits for it
+  auto* engine = new Engine(std::move(options));
+  announce_engine(*engine);
+  try {
+    const std::lock_guard lock(engine->threads_mutex_);
+    for (std::uint32_t i = 0; i < engine->slots_; ++i) engine->start_worker_locked();
+  } catch (...) {
+    engine->close();
+    bury(engine);
+    throw;
+  }
+  return engine;
+}
+
+void Engine::start_worker_locked() {
+  threads_.reserve(threads_.size() + 1);
+  threads_.emplace_back([this] { worker_main(); });
+}
+
+void Engine::pin_to(std::uint32_t slot) noexcept {
+  const std::lock_guard lock(threads_mutex_);
+  static Topology topology;
+  topology.bind(slot);
+}
+
+launch::Lane& Engine::add_foreign_lane() {
+  launch::Lane& lane = deck_.lanes.add(depot_, ~0U);
+  const std::lock_guard lock(trace_mutex_);
+  if (recorder_ != nullptr) attach_trace(lane);
+  return lane;
+}
+
+void Engine::close() {
+  if (in_body_of(*this)) {
+    throw UsageError("polyreme: a body cannot close the runtime that runs it; return, and close it outside");
+  }
+  if (closed_.load(std::memory_order_acquire)) return;
+  closing_.store(true, std::memory_order_release);
+  static_cast<void>(wait_quiescent(-1, nullptr));
+  deck_.pool.stop();
+  {
+    // A joining thread must not hold the interpreter: workers may need it for their last breath.
+    const InterpreterPause pause(*this);
+    std::vector<std::thread> leaving;
+    {
+      const std::lock_guard lock(threads_mutex_);
+      leaving.swap(threads_);
+    }
+    for (std::thread& thread : leaving) thread.join();
+  }
+  for (const auto& space : live_spaces()) space->close();
+  closed_.store(true, std::memory_order_release);
+  const Failures failures = take_failures();
+  for (const Failure& failure : failures.roots) {
+    warn("polyreme: a failure that no wait() reported: " + describe(failure));
+  }
+}
+
+bool Engine::all_freed() const noexcept {
+  // Freed first: what is freed was taken.
+  const std::uint64_t freed =
+      deck_.lanes.sum(&launch::Lane::freed) + freed_outside_.load(std::memory_order_acquire);
+  return freed == deck_.lanes.sum(&launch::Lane::taken);
+}
+
+void Engine::bury(Engine* engine) {
+  {
+    Graveyard& all = graveyard();
+    const std::lock_guard lock(all.mutex);
+    all.engines.push_back(engine);
+  }
+  reap();
+}
+
+void Engine::reap() {
+  std::vector<Engine*> dead;
+  {
+    Graveyard& all = graveyard();
+    const std::lock_guard lock(all.mutex);
+    std::erase_if(all.engines, [&](Engine* engine) {
+      if (!engine->all_freed()) return false;
+      dead.push_back(engine);
+      return true;
+    });
+  }
+  for (Engine* engine : dead) {
+    forget_engine(*engine);
+    delete engine;
+  }
+}
+
+void Engine::warn(const std::string& text) const noexcept {
+  try {
+    if (options_.warn) {
+      options_.warn(text);
+      return;
+    }
+  } catch (...) {
+    // A warning handler that throws has nobody to throw to; the text still gets out below.
+  }
+  std::fprintf(stderr, "%s\n", text.c_str());
+}
+
+}  // namespace polyreme::runtime

@@ -1,0 +1,113 @@
+#include "runtime/threads.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+namespace polyreme::runtime {
+
+thread_local ThreadContext this_thread;
+
+namespace {
+
+/// Engines that are not yet reaped, with their lanes that lost their thread.
+struct Registry {
+  struct Known {
+    Engine* engine;
+    std::vector<launch::Lane*> orphans;
+  };
+  std::mutex mutex;
+  std::unordered_map<std::uint64_t, Known> engines;
+};
+
+/// Never destroyed: threads may end, and handles be dropped, after static destructors have run.
+Registry& registry() {
+  static auto* const instance = new Registry;
+  return *instance;
+}
+
+/// What a thread holds of engines it has no session in.
+class ForeignPart {
+ public:
+  ForeignPart() = default;
+  ForeignPart(const ForeignPart&) = delete;
+  ForeignPart& operator=(const ForeignPart&) = delete;
+  ~ForeignPart() {
+    this_thread.foreign_serial = 0;
+    Registry& all = registry();
+    const std::lock_guard lock(all.mutex);
+    for (const Entry& entry : entries_) {
+      const auto known = all.engines.find(entry.serial);
+      if (known != all.engines.end() && entry.lane != nullptr) known->second.orphans.push_back(entry.lane);
+    }
+  }
+
+  struct Entry {
+    std::uint64_t serial;
+    launch::Lane* lane;
+    std::int64_t producer_depth;
+  };
+
+  Entry& entry_for(const Engine& engine) {
+    const auto found = std::find_if(entries_.begin(), entries_.end(),
+                                    [&](const Entry& entry) { return entry.serial == engine.serial(); });
+    if (found != entries_.end()) return *found;
+    drop_dead();
+    entries_.push_back({engine.serial(), nullptr, 0});
+    return entries_.back();
+  }
+
+ private:
+  /// A thread that uses many runtimes one after the other must not remember them all.
+  void drop_dead() {
+    Registry& all = registry();
+    const std::lock_guard lock(all.mutex);
+    std::erase_if(entries_, [&](const Entry& entry) { return !all.engines.contains(entry.serial); });
+  }
+
+  std::vector<Entry> entries_;
+};
+
+ForeignPart& foreign_part() {
+  thread_local ForeignPart part;
+  return part;
+}
+
+}  // namespace
+
+launch::Lane& adopt_lane(Engine& engine) {
+  ForeignPart::Entry& entry = foreign_part().entry_for(engine);
+  if (entry.lane == nullptr) {
+    {
+      Registry& all = registry();
+      const std::lock_guard lock(all.mutex);
+      std::vector<launch::Lane*>& orphans = all.engines.at(engine.serial()).orphans;
+      if (!orphans.empty()) {
+        entry.lane = orphans.back();
+        orphans.pop_back();
+      }
+    }
+    if (entry.lane == nullptr) entry.lane = &engine.add_foreign_lane();
+  }
+  // Only a thread without a session keeps the short cut: in a session the entry belongs to another engine's task.
+  this_thread.foreign_serial = engine.serial();
+  this_thread.foreign_lane = entry.lane;
+  return *entry.lane;
+}
+
+std::int64_t& producer_depth(const Engine& engine) { return foreign_part().entry_for(engine).producer_depth; }
+
+void announce_engine(Engine& engine) {
+  Registry& all = registry();
+  const std::lock_guard lock(all.mutex);
+  all.engines.emplace(engine.serial(), Registry::Known{&engine, {}});
+}
+
+void forget_engine(const Engine& engine) noexcept {
+  Registry& all = registry();
+  const std::lock_guard lock(all.mutex);
+  all.engines.erase(engine.serial());
+}
+
+}  // namespace polyreme::runtime

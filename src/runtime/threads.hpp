@@ -1,0 +1,54 @@
+// Which lane belongs to the calling thread.
+//
+// A thread in a session of engine E uses the session's lane for E. For any other engine, and on foreign threads, it uses a
+// foreign lane of that engine, adopted at its first spawn and given back when the thread ends. The look-up compares
+// engine serials, which are never reused, so a stale entry of a dead engine is never followed.
+#pragma once
+
+#include <cstdint>
+
+#include "launch/lane.hpp"
+#include "runtime/engine.hpp"
+
+namespace polyreme::runtime {
+
+
+#if defined(__GNUC__)
+// Shared libraries would otherwise pay a call for each access; these few bytes fit the static surplus.
+extern thread_local ThreadContext this_thread __attribute__((tls_model("initial-exec")));
+#else
+extern thread_local ThreadContext this_thread;
+#endif
+
+/// The slow half of lane_for: adopts or finds a foreign lane. @throws as LaneTable::add.
+[[nodiscard]] launch::Lane& adopt_lane(Engine& engine);
+
+[[nodiscard]] inline launch::Lane& lane_for(Engine& engine) {
+  ThreadContext& self = this_thread;
+  if (self.session_serial == engine.serial()) return self.session->lane();
+  if (self.foreign_serial == engine.serial()) return *self.foreign_lane;
+  return adopt_lane(engine);
+}
+
+/// The lane if the thread has one already, else null; never allocates.
+[[nodiscard]] inline launch::Lane* lane_if_any(const Engine& engine) noexcept {
+  ThreadContext& self = this_thread;
+  if (self.session_serial == engine.serial()) return &self.session->lane();
+  if (self.foreign_serial == engine.serial()) return self.foreign_lane;
+  return nullptr;
+}
+
+/// True if a body of this engine runs on the calling thread.
+[[nodiscard]] inline bool in_body_of(const Engine& engine) noexcept {
+  return this_thread.session_serial == engine.serial() && this_thread.current != nullptr;
+}
+
+/// How often the calling thread is registered as a producer of this engine.
+[[nodiscard]] std::int64_t& producer_depth(const Engine& engine);
+
+/// Live and buried engines by serial, so that a thread that ends can give lanes back. Guards against engines that die
+/// meanwhile.
+void announce_engine(Engine& engine);
+void forget_engine(const Engine& engine) noexcept;
+
+}  // namespace polyreme::runtime

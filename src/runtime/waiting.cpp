@@ -1,0 +1,395 @@
+// Waits, helping, and stalls.
+//
+// A wait inside a body: if the awaited task is ready and nobody has started it, the body's thread runs it in place, on its
+// slot. Otherwise the thread gives its slot up, sleeps until the task is done, and takes a slot again ahead of new tasks.
+// It runs nothing else meanwhile: a body under an unrelated one on the same stack could wait for what lies below it. A
+// worker that blocks sees to it first that another thread exists to serve its slot.
+//
+// A wait of a foreign thread: the same, but the thread must take a free slot before it runs the task. wait_all() runs any
+// task while a slot is free. Waits with a timeout never help: a body has no deadline.
+//
+// Stalls. When all slots are free, no queue holds a task, and no registered producer is left outside a wait, then nothing
+// will ever happen again unless an unregistered thread spawns. If somebody waits then, the first waiter is woken to look
+// for the cause (diagnose.cpp). This is decided under the slot pool's lock at each of the events that can bring it about:
+// the last slot becomes free; a wait begins; a producer leaves or waits.
+//
+// Shared fields: waiters_, producers_, blocked_workers_ and the marked fields of Waiter belong to the slot pool's lock.
+// A Waiter is on the heap with two holders, the waiting thread and the successor list: either may be the last.
+#include <chrono>
+#include <system_error>
+
+#include "runtime/engine.hpp"
+#include "runtime/threads.hpp"
+
+namespace polyreme::runtime {
+
+using tasks::Record;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+void drop(Waiter* waiter) noexcept {
+  if (waiter->holders.fetch_sub(1, sync::memory_order_acq_rel) == 1) delete waiter;
+}
+
+void wake_waiter(graph::Listener& self, Record& /*done*/) noexcept {
+  auto* waiter = static_cast<Waiter*>(&self);
+  waiter->parker.unpark();
+  drop(waiter);
+}
+
+/// The waiting thread's hold on its waiter.
+struct WaiterHandle {
+  explicit WaiterHandle(Waiter* one) : waiter(one) {}
+  WaiterHandle(const WaiterHandle&) = delete;
+  WaiterHandle& operator=(const WaiterHandle&) = delete;
+  ~WaiterHandle() { drop(waiter); }
+  Waiter* waiter;
+};
+
+/// Makes a waiter for `record` and puts it into the successor list. Null: the record is done.
+Waiter* subscribe(Record& record, Record* waiting_body) {
+  auto waiter = std::make_unique<Waiter>();
+  waiter->notify = wake_waiter;
+  waiter->target = &record;
+  waiter->waiting_body = waiting_body;
+  waiter->holders.store(2, sync::memory_order_relaxed);
+  if (!graph::push_listener(record, *waiter)) return nullptr;
+  return waiter.release();
+}
+
+}  // namespace
+
+// ---- the wait for one task
+
+bool Engine::wait_done(Record& record, std::int64_t timeout_ns, const WaitHooks* hooks) {
+  if (tasks::done(record)) return true;
+  if (!in_body_of(*this)) {
+    if (timeout_ns < 0 && help_with(record)) return true;
+    return block_outside(record, timeout_ns, hooks);
+  }
+  ThreadContext& self = this_thread;
+  if (self.current == &record) {
+    throw UsageError("polyreme: " + detail::name_of(record) + " waits for itself; a body cannot use its own result");
+  }
+  if (timeout_ns < 0 && tasks::try_claim(record)) {
+    run_inline(*self.session, record);
+    return true;
+  }
+  return block_in_body(*self.session, record, timeout_ns);
+}
+
+/// Runs a claimed task on the session's slot, inside or outside the interpreter as it needs.
+void Engine::run_inline(Session& session, Record& record) {
+  const bool was_inside = session.inside();
+  const bool needs_inside = record.domain == detail::Domain::kInterpreter;
+  if (needs_inside && !was_inside) session.enter_interpreter();
+  if (!needs_inside && was_inside) session.leave_interpreter();
+  Record* const outer = this_thread.current;
+  if (outer != nullptr && session.lane().trace != nullptr) trace_suspend(*outer, session.lane());
+  Record* next = run_claimed(record, session.lane());
+  if (outer != nullptr && session.lane().trace != nullptr) trace_resume(*outer, session.lane());
+  if (next != nullptr) deck_.push(session.lane(), *next);
+  if (was_inside) {
+    session.enter_interpreter();
+  } else {
+    session.leave_interpreter();
+  }
+}
+
+bool Engine::block_in_body(Session& session, Record& record, std::int64_t timeout_ns) {
+  ThreadContext& self = this_thread;
+  Record* const body = self.current;
+  ensure_spare();
+  Waiter* const waiter = subscribe(record, body);
+  const bool is_worker = self.seat != nullptr;
+  if (waiter == nullptr) {
+    forget_blocked(is_worker);
+    return true;
+  }
+  const WaiterHandle handle(waiter);
+  const bool was_inside = session.inside();
+  if (session.lane().trace != nullptr) trace_suspend(*body, session.lane());
+  session.leave_interpreter();
+  // From here to resume() the thread has no slot: it counts as foreign.
+  self.session_serial = 0;
+  register_waiter(*waiter);
+  deck_.pool.give_up(
+      session.slot(), session.searching(), [this] { return deck_.any_work(); }, [this] { on_all_idle_locked(); });
+  session.clear_searching();
+  const Slept slept = sleep(*waiter, timeout_ns, nullptr, [&] { return tasks::done(record); });
+  const std::exception_ptr error = unregister_waiter(*waiter);
+  launch::SlotPool::Seat own_seat;
+  session.board(deck_.pool.resume(is_worker ? *self.seat : own_seat), false);
+  self.session_serial = serial_;
+  self.current = body;
+  forget_blocked(is_worker);
+  if (session.lane().trace != nullptr) trace_resume(*body, session.lane());
+  if (was_inside) session.enter_interpreter();
+  if (error != nullptr) std::rethrow_exception(error);
+  return slept == Slept::kOver;
+}
+
+bool Engine::block_outside(Record& record, std::int64_t timeout_ns, const WaitHooks* hooks) {
+  Waiter* const waiter = subscribe(record, nullptr);
+  if (waiter == nullptr) return true;
+  const WaiterHandle handle(waiter);
+  const InterpreterPause pause(*this);
+  register_waiter(*waiter);
+  const Slept slept = sleep(*waiter, timeout_ns, hooks, [&] { return tasks::done(record); });
+  const std::exception_ptr error = unregister_waiter(*waiter);
+  if (error != nullptr) std::rethrow_exception(error);
+  return slept == Slept::kOver;
+}
+
+bool Engine::help_with(Record& record) {
+  // Look before taking a slot: most waits are for tasks that are not ready.
+  if (record.pending.load(sync::memory_order_acquire) != 0 ||
+      (tasks::flags_of(record) & tasks::state::kStarted) != 0) {
+    return false;
+  }
+  const std::uint32_t slot = deck_.pool.try_take();
+  if (slot == launch::kNoSlot) return false;
+  HelperSession helper(*this, slot);
+  const bool claimed = tasks::try_claim(record);
+  if (claimed) run_inline(helper.session(), record);
+  return claimed;
+}
+
+// ---- the wait for all tasks
+
+void Engine::help_all() {
+  const std::uint32_t slot = deck_.pool.try_take();
+  if (slot == launch::kNoSlot) return;
+  HelperSession helper(*this, slot);
+  helper.lost_slot = helper.session().work([this] { return deck_.lanes.quiescent(); }) == Session::Stop::kLostSlot;
+}
+
+bool Engine::wait_quiescent(std::int64_t timeout_ns, const WaitHooks* hooks) {
+  if (in_body_of(*this)) {
+    throw UsageError(
+        "polyreme: wait() in a body would wait for the body itself; wait for single tasks, or return and wait outside");
+  }
+  if (deck_.lanes.quiescent()) return true;
+  if (timeout_ns < 0) {
+    help_all();
+    if (deck_.lanes.quiescent()) return true;
+  }
+  const WaiterHandle handle(new Waiter);
+  Waiter& waiter = *handle.waiter;
+  waiter.for_quiescence = true;
+  const InterpreterPause pause(*this);
+  register_waiter(waiter);
+  const Slept slept = sleep(waiter, timeout_ns, hooks, [&] { return deck_.lanes.quiescent(); });
+  static_cast<void>(unregister_waiter(waiter));
+  return slept == Slept::kOver;
+}
+
+void Engine::wait_all() {
+  static_cast<void>(wait_quiescent(-1, nullptr));
+  throw_failures();
+}
+
+void Engine::throw_failures() {
+  Failures failures = take_failures();
+  if (failures.roots.empty()) return;
+  std::string what = "polyreme: " + std::to_string(failures.roots.size()) +
+                     (failures.roots.size() == 1 ? " task failed, " : " tasks failed, ") +
+                     std::to_string(failures.cancelled) + " not run because of that";
+  constexpr std::size_t kNamed = 8;
+  for (std::size_t i = 0; i < failures.roots.size() && i < kNamed; ++i) what += "\n  " + describe(failures.roots[i]);
+  if (failures.roots.size() > kNamed) what += "\n  …";
+  throw TaskErrors(what, std::move(failures.roots), failures.cancelled);
+}
+
+// ---- sleeping, and who is woken for what
+
+template <class Over>
+Engine::Slept Engine::sleep(Waiter& waiter, std::int64_t timeout_ns, const WaitHooks* hooks, Over&& over) {
+  using std::chrono::nanoseconds;
+  const auto begin = Clock::now();
+  const bool timed = timeout_ns >= 0;
+  const auto deadline = begin + nanoseconds(timed ? timeout_ns : 0);
+  auto warn_at = begin + std::chrono::duration_cast<nanoseconds>(
+                             std::chrono::duration<double>(options_.stall_warning_s));
+  while (!over()) {
+    auto wake_at = warn_at;
+    if (timed && deadline < wake_at) wake_at = deadline;
+    if (hooks != nullptr) wake_at = std::min(wake_at, Clock::now() + nanoseconds(hooks->interval_ns));
+    if (waiter.parker.park_until(wake_at)) {
+      if (take_diagnosis_request(waiter)) diagnose();
+      if (has_error(waiter)) return Slept::kOver;
+      continue;
+    }
+    if (over()) break;
+    const auto now = Clock::now();
+    if (timed && now >= deadline) return Slept::kTimeout;
+    if (hooks != nullptr && hooks->abandon(hooks->self)) return Slept::kAbandoned;
+    if (now >= warn_at) {
+      warn_stall();
+      warn_at = now + std::chrono::duration_cast<nanoseconds>(
+                          std::chrono::duration<double>(2 * options_.stall_warning_s));
+    }
+  }
+  return Slept::kOver;
+}
+
+void Engine::register_waiter(Waiter& waiter) {
+  const std::int64_t depth = producer_depth(*this);
+  deck_.pool.locked([&](bool all_free) {
+    waiters_.push_back(&waiter);
+    waiter.is_producer = depth > 0;
+    if (waiter.is_producer) --producers_;
+    if (all_free) on_all_idle_locked();
+  });
+}
+
+std::exception_ptr Engine::unregister_waiter(Waiter& waiter) noexcept {
+  return deck_.pool.locked([&](bool) {
+    waiters_.erase(std::find(waiters_.begin(), waiters_.end(), &waiter));
+    if (waiter.is_producer) ++producers_;
+    return waiter.error;
+  });
+}
+
+bool Engine::take_diagnosis_request(Waiter& waiter) noexcept {
+  return deck_.pool.locked([&](bool) { return std::exchange(waiter.asked_to_diagnose, false); });
+}
+
+bool Engine::has_error(Waiter& waiter) noexcept {
+  return deck_.pool.locked([&](bool) { return waiter.error != nullptr; });
+}
+
+void Engine::on_all_idle_locked() noexcept {
+  if (waiters_.empty()) return;
+  const bool quiescent = deck_.lanes.quiescent();
+  Waiter* blocked = nullptr;
+  for (Waiter* waiter : waiters_) {
+    if (waiter->for_quiescence && quiescent) {
+      waiter->parker.unpark();
+    } else if (blocked == nullptr && (waiter->target == nullptr || !tasks::done(*waiter->target))) {
+      blocked = waiter;
+    }
+  }
+  if (blocked == nullptr || producers_ > 0 || deck_.any_work()) return;
+  blocked->asked_to_diagnose = true;
+  blocked->parker.unpark();
+}
+
+void Engine::add_producer() {
+  std::int64_t& depth = producer_depth(*this);
+  if (++depth == 1) deck_.pool.locked([this](bool) { ++producers_; });
+}
+
+void Engine::remove_producer() {
+  std::int64_t& depth = producer_depth(*this);
+  if (depth == 0) throw UsageError("polyreme: this thread is not registered as a producer");
+  if (--depth > 0) return;
+  deck_.pool.locked([this](bool all_free) {
+    --producers_;
+    if (all_free) on_all_idle_locked();
+  });
+}
+
+// ---- threads for blocked bodies
+
+void Engine::ensure_spare() {
+  if (this_thread.seat == nullptr) return;  // a helping foreign thread: its slot's workers are still there
+  const std::lock_guard lock(threads_mutex_);
+  if (threads_.size() < slots_ + blocked_workers_ + 1) {
+    if (threads_.size() >= slots_ + kMaxSpares) {
+      throw UsageError("polyreme: " + std::to_string(blocked_workers_) +
+                       " bodies wait for other tasks at once, each on a thread of its own; depend on tasks with `after` "
+                       "instead of waiting in bodies");
+    }
+    try {
+      start_worker_locked();
+    } catch (const std::system_error& error) {
+      throw UsageError(std::string("polyreme: no thread for a body that waits in a body (") + error.what() +
+                       "); depend on tasks with `after` instead");
+    }
+  }
+  ++blocked_workers_;
+}
+
+void Engine::forget_blocked(bool is_worker) noexcept {
+  if (!is_worker) return;
+  const std::lock_guard lock(threads_mutex_);
+  --blocked_workers_;
+}
+
+// ---- a foreign thread's session
+
+HelperSession::HelperSession(Engine& engine, std::uint32_t slot)
+    : engine_(engine), session_(engine, engine.deck()), saved_(this_thread) {
+  session_.board(slot, true);
+  session_.set_inside(saved_.holds_interpreter);
+  this_thread.session_serial = engine.serial();
+  this_thread.session = &session_;
+  this_thread.current = nullptr;
+  this_thread.seat = nullptr;
+}
+
+HelperSession::~HelperSession() {
+  if (!lost_slot) {
+    const bool searching = session_.searching();
+    session_.leave_interpreter();
+    engine_.deck().pool.give_up(
+        session_.slot(), searching, [this] { return engine_.deck().any_work(); },
+        [this] { engine_.on_all_idle_locked(); });
+    session_.clear_searching();
+  }
+  const ThreadContext foreign = this_thread;
+  this_thread = saved_;
+  this_thread.foreign_serial = foreign.foreign_serial;
+  this_thread.foreign_lane = foreign.foreign_lane;
+  if (saved_.holds_interpreter) {
+    session_.enter_interpreter();
+  } else {
+    session_.leave_interpreter();
+  }
+}
+
+InterpreterPause::InterpreterPause(Engine& engine)
+    : interpreter_(this_thread.holds_interpreter ? engine.deck().interpreter : nullptr) {
+  if (interpreter_ == nullptr) return;
+  this_thread.holds_interpreter = false;
+  interpreter_->leave();
+}
+
+InterpreterPause::~InterpreterPause() {
+  if (interpreter_ == nullptr) return;
+  interpreter_->enter();
+  this_thread.holds_interpreter = true;
+}
+
+// ---- the worker's life
+
+void Engine::worker_main() {
+  ThreadContext& self = this_thread;
+  launch::SlotPool::Seat seat;
+  Session session(*this, deck_);
+  std::uint32_t slot = deck_.pool.park_without_slot(seat);
+  std::uint32_t pinned = launch::kNoSlot;
+  self.session = &session;
+  self.seat = &seat;
+  while (slot != launch::kNoSlot) {
+    if (options_.pin && slot != pinned) pin_to(pinned = slot);
+    session.board(slot, true);
+    self.session_serial = serial_;
+    const Session::Stop stop = session.work([] { return false; });
+    self.session_serial = 0;
+    if (stop == Session::Stop::kLostSlot) {
+      slot = deck_.pool.park_without_slot(seat);
+      continue;
+    }
+    session.leave_interpreter();
+    const bool searching = session.searching();
+    session.clear_searching();
+    slot = deck_.pool.park(
+        seat, session.slot(), searching, [this] { return deck_.any_work(); }, [this] { on_all_idle_locked(); });
+  }
+}
+
+}  // namespace polyreme::runtime

@@ -1,0 +1,188 @@
+// The task record: everything the engine knows of one task, in two cache lines.
+//
+// Fields and owners. A task passes through phases; each phase has one owner of the plain fields:
+//   placeholder   (named, not spawned)   plain fields: the space's lock (rare->label only)
+//   building      from begin_spawn to commit_spawn: the spawning thread
+//   waiting       from commit_spawn until `pending` reaches 0: nobody; except rare->failure, which belongs to the first
+//                 failing predecessor (the one whose set_poisoned() returned true) until its own count-down
+//   ready         the queue that holds the record; then whoever wins try_start()
+//   running       the thread that won try_start()
+//   done          read-only, for every holder of a reference, after it has seen the successor list closed
+//   free          the slab cache
+// `state`, `pending` and `successors` are the only fields that several threads touch at a time.
+//
+// One word, `state`, holds the reference count and the flags. It changes only through the named transitions below, whose
+// results tell the caller what it must do. References: one for the engine from commit to completion, one for each handle,
+// one for a space's entry, and one for a queue entry whose task was claimed by a helping waiter.
+//
+// A count of 1 seen by the holder of that reference cannot change under it: nobody else has a reference to copy. The hot
+// paths use this to leave out read-modify-writes (sole_owner()).
+#pragma once
+
+#include <polyreme/detail/abi.hpp>
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <source_location>
+#include <string>
+
+#include "base/checks.hpp"
+#include "base/layout.hpp"
+#include "sync/atomic.hpp"
+
+namespace polyreme::tasks {
+
+struct Record;
+
+/// Where a task stands in the successor list of one predecessor. Inline edges sit in the successor's record itself, so the
+/// successor follows from the address; see graph/successors.hpp.
+struct Edge {
+  std::uintptr_t next;
+};
+
+/// What few tasks have; a plain task has none of it.
+struct Rare {
+  std::string label;                          ///< the user's name or the id, for messages and traces
+  std::exception_ptr failure;                 ///< what result() throws: the body's exception, or why it never ran
+  std::exception_ptr for_dependents;          ///< what dependents get instead, if that differs: a DependencyFailed
+  std::shared_ptr<graph::SpaceState> space;   ///< the space whose id this task has
+  void* space_row = nullptr;                  ///< position of the id in its space: the row …
+  std::int64_t space_index = 0;               ///< … and the place in it
+
+  [[nodiscard]] const std::exception_ptr& failure_for_dependents() const noexcept {
+    return for_dependents != nullptr ? for_dependents : failure;
+  }
+};
+
+namespace state {
+inline constexpr std::uint64_t kOneReference = 1;
+inline constexpr std::uint64_t kReferences = 0xffff'ffffULL;
+inline constexpr std::uint64_t kSpawned = 1ULL << 32;    ///< begin_spawn claimed the record
+inline constexpr std::uint64_t kStarted = 1ULL << 33;    ///< someone has the right to run (or to cancel) it
+inline constexpr std::uint64_t kPoisoned = 1ULL << 34;   ///< a predecessor failed
+inline constexpr std::uint64_t kFailed = 1ULL << 35;     ///< the body threw
+inline constexpr std::uint64_t kCancelled = 1ULL << 36;  ///< the body never ran
+inline constexpr std::uint64_t kHasResult = 1ULL << 37;
+inline constexpr std::uint64_t kClaimed = 1ULL << 38;    ///< started by a helping waiter: its queue entry is stale
+}  // namespace state
+
+inline constexpr std::uint32_t kInlineEdges = 3;
+inline constexpr std::uintptr_t kClosed = 1;  ///< value of `successors` once the task is done
+
+struct alignas(2 * base::kCacheLine) Record {
+  // ---- line 0
+  sync::Atomic<std::uint64_t> state;
+  sync::Atomic<std::uintptr_t> successors;  ///< tagged list head, or kClosed
+  sync::Atomic<std::uint32_t> pending;      ///< 1 for the guard, and one for each predecessor that is not done
+  detail::Domain domain;
+  std::uint8_t edges_used;
+  std::uint16_t flags;  ///< kFullRoad …
+  Rare* rare;
+  std::uint64_t id;  ///< unique within the runtime, ascending by producer
+  Edge edges[kInlineEdges];
+  // ---- line 1
+  std::byte body[detail::kInlineBodyBytes];
+  const detail::BodyOps* ops;
+  std::source_location site;
+};
+
+inline constexpr std::uint16_t kFullRoad = 1;      ///< placed and admitted before it is launched
+inline constexpr std::uint16_t kEdgeBlocks = 2;    ///< the last inline edge holds a chain of edge blocks
+inline constexpr std::uint16_t kTraceNamed = 4;
+
+static_assert(sizeof(Record) == 128, "a record is two cache lines");
+static_assert(offsetof(Record, body) == detail::kBodyOffset);
+
+/// Makes fresh memory a record that is being built: `references` held, guard set.
+inline void reset(Record& record, std::uint64_t references, std::uint64_t flags) noexcept {
+  record.state.store(references | flags, sync::memory_order_relaxed);
+  record.successors.store(0, sync::memory_order_relaxed);
+  record.pending.store(1, sync::memory_order_relaxed);
+  record.domain = detail::Domain::kNative;
+  record.edges_used = 0;
+  record.flags = 0;
+  record.rare = nullptr;
+  record.ops = nullptr;
+}
+
+[[nodiscard]] inline Rare& rare_of(Record& record) {
+  if (record.rare == nullptr) record.rare = new Rare;
+  return *record.rare;
+}
+
+[[nodiscard]] inline bool done(const Record& record) noexcept {
+  // Partner: graph::close. Everything the body and its completion wrote is visible afterwards.
+  return record.successors.load(sync::memory_order_acquire) == kClosed;
+}
+
+[[nodiscard]] inline std::uint64_t flags_of(const Record& record) noexcept {
+  return record.state.load(sync::memory_order_acquire) & ~state::kReferences;
+}
+
+/// True when the caller's reference is the only one: nobody else can reach the record.
+[[nodiscard]] inline bool sole_owner(const Record& record) noexcept {
+  // Acquire: partner is the release in drop_reference; what earlier owners did to the record has happened.
+  return (record.state.load(sync::memory_order_acquire) & state::kReferences) == state::kOneReference;
+}
+
+inline void add_reference(Record& record) noexcept {
+  // Relaxed: the caller has a reference already, so the count cannot reach 0 meanwhile.
+  record.state.fetch_add(state::kOneReference, sync::memory_order_relaxed);
+}
+
+/// True: that was the last one; the caller must free the record.
+[[nodiscard]] inline bool drop_reference(Record& record) noexcept {
+  if (sole_owner(record)) return true;
+  return (record.state.fetch_sub(state::kOneReference, sync::memory_order_acq_rel) & state::kReferences) ==
+         state::kOneReference;
+}
+
+/// placeholder → building. False: the id was spawned before.
+[[nodiscard]] inline bool claim_for_spawn(Record& record) noexcept {
+  return (record.state.fetch_or(state::kSpawned, sync::memory_order_acq_rel) & state::kSpawned) == 0;
+}
+
+/// building → placeholder, when the spawn fails half-way.
+inline void unclaim_spawn(Record& record) noexcept {
+  record.state.fetch_and(~state::kSpawned, sync::memory_order_release);
+}
+
+/// ready → running, for the holder of a queue entry. False: a helping waiter or a cancel was first.
+[[nodiscard]] inline bool try_start(Record& record) noexcept {
+  if (sole_owner(record)) {
+    // The engine's is the last reference. Whoever helped and let go has set the flag before.
+    return (record.state.load(sync::memory_order_relaxed) & state::kStarted) == 0;
+  }
+  return (record.state.fetch_or(state::kStarted, sync::memory_order_acq_rel) & state::kStarted) == 0;
+}
+
+/// ready → running, for a thread that holds a handle while the record is still in some queue. On success the engine's
+/// reference stays with that queue entry: whoever pops it drops it.
+[[nodiscard]] inline bool try_claim(Record& record) noexcept {
+  // Acquire: partner is the last count-down; the record is complete and its predecessors are done.
+  if (record.pending.load(sync::memory_order_acquire) != 0) return false;
+  return (record.state.fetch_or(state::kStarted | state::kClaimed, sync::memory_order_acq_rel) & state::kStarted) == 0;
+}
+
+/// waiting → done, for a task that a deadlock search dooms while predecessors still count it. The engine's reference stays
+/// with the queue entry that the last count-down will make.
+[[nodiscard]] inline bool take_over_waiting(Record& record) noexcept {
+  return (record.state.fetch_or(state::kStarted | state::kClaimed, sync::memory_order_acq_rel) & state::kStarted) == 0;
+}
+
+/// waiting: a predecessor failed. True: the caller is the first and sets rare->failure, before its count-down.
+[[nodiscard]] inline bool set_poisoned(Record& record) noexcept {
+  return (record.state.fetch_or(state::kPoisoned, sync::memory_order_acq_rel) & state::kPoisoned) == 0;
+}
+
+/// running: records how it ended; visible to others once the successor list is closed.
+inline void set_outcome(Record& record, std::uint64_t outcome) noexcept {
+  if (sole_owner(record)) {
+    record.state.store(record.state.load(sync::memory_order_relaxed) | outcome, sync::memory_order_relaxed);
+  } else {
+    record.state.fetch_or(outcome, sync::memory_order_relaxed);
+  }
+}
+
+}  // namespace polyreme::tasks
