@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <ranges>
 #include <source_location>
@@ -64,31 +65,37 @@ class After {
   }
   After(const After&) = delete;
   After& operator=(const After&) = delete;
-  After(After&& other) noexcept { swap(other); }
-  After& operator=(After&& other) noexcept {
-    swap(other);
-    return *this;
-  }
-  ~After() { drop(); }
+  After(After&&) noexcept = default;
+  After& operator=(After&&) noexcept = default;
+  ~After() = default;
 
-  void add(const Item& item);
+  void add(const Item& item) {
+    if (item.task_ && item.record_ != nullptr && count_ < kFew) {
+      few_[count_++] = item.record_;
+    } else {
+      add_slowly(item);
+    }
+  }
   [[nodiscard]] std::span<detail::Record* const> records() const noexcept {
-    return many_.empty() ? std::span<detail::Record* const>(few_.data(), count_) : many_;
+    return rest_ == nullptr ? std::span<detail::Record* const>(few_.data(), count_) : rest_->all;
   }
 
  private:
-  void add_record(detail::Record* record, bool owned);
-  void drop() noexcept {
-    if (!owned_.empty()) drop_owned();
-  }
-  void drop_owned() noexcept;
-  void swap(After& other) noexcept;
+  static constexpr std::uint32_t kFew = 4;
+  /// More than a few records, or some that come with a reference.
+  struct Rest {
+    std::vector<detail::Record*> all;    ///< includes the few
+    std::vector<detail::Record*> owned;
+    Rest() = default;
+    Rest(const Rest&) = delete;
+    Rest& operator=(const Rest&) = delete;
+    ~Rest();
+  };
+  void add_slowly(const Item& item);
 
-  static constexpr std::size_t kFew = 4;
   std::array<detail::Record*, kFew> few_;
-  std::size_t count_ = 0;
-  std::vector<detail::Record*> many_;   ///< all of them, once they are more than a few
-  std::vector<detail::Record*> owned_;  ///< those that hold a reference
+  std::uint32_t count_ = 0;  ///< kFew once rest_ is there
+  std::unique_ptr<Rest> rest_;
 };
 
 /// What can be said about a spawn besides the body. Use designated initialisers.

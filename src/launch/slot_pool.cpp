@@ -30,8 +30,8 @@ void SlotPool::wake_one() {
   Seat* seat = nullptr;
   {
     const sync::Mutex::Guard guard(mutex_);
-    if (free_.empty() || stopping_ || searching_of(idle_.load(sync::memory_order_relaxed)) != 0) return;
-    POLYREME_CHECK(!parked_.empty());
+    // With nobody parked, a thread is on its way to join(), where it finds the free slot and looks for work.
+    if (free_.empty() || parked_.empty() || searching_of(idle_.load(sync::memory_order_relaxed)) != 0) return;
     seat = parked_.back();
     remove_parked(*seat);
     seat->slot = take_locked();
@@ -39,10 +39,11 @@ void SlotPool::wake_one() {
   seat->parker.unpark();
 }
 
-std::uint32_t SlotPool::park_without_slot(Seat& seat) {
+std::uint32_t SlotPool::join(Seat& seat) {
   {
     const sync::Mutex::Guard guard(mutex_);
     if (stopping_) return kNoSlot;
+    if (!free_.empty()) return take_locked();
     add_parked(seat);
   }
   return await_slot(seat);

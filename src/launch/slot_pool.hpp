@@ -12,7 +12,8 @@
 // Who is where. A thread is holding, parked (in parked_: has no slot and no business), resuming (in resumers_: its body
 // waited, may go on, and needs a slot), or outside (blocked in a body's wait, or foreign). A slot is held or in free_.
 //   free_ is empty whenever resumers_ is not.
-//   The number of parked threads is at least that of free slots: a worker that blocks makes a spare first.
+//   There are at least as many threads that are parked, or about to join(), as free slots: a worker that blocks makes a
+//   spare first.
 //
 // No wake-up is lost. A pusher makes a task visible by a seq_cst read-modify-write of its deque, then loads idle_
 // (seq_cst): if a slot is free and nobody searches, it wakes one. A thread that gives up its slot announces that in idle_
@@ -101,8 +102,9 @@ class SlotPool {
     return await_slot(seat);
   }
 
-  /// A thread without a slot goes to sleep until it is given one (a new worker, or one that handed its slot over).
-  [[nodiscard]] std::uint32_t park_without_slot(Seat& seat);
+  /// A worker without a slot (new, or its slot went to a resumer) takes a free one, as a searcher, or sleeps until it is
+  /// given one. kNoSlot when the pool stops.
+  [[nodiscard]] std::uint32_t join(Seat& seat);
 
   /// Gives up a slot without parking: a helping waiter that stops helping, a body that blocks.
   template <class AnyWork, class AllIdle>

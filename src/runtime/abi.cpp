@@ -9,25 +9,6 @@ namespace polyreme::detail {
 
 using runtime::Engine;
 
-Record& begin_spawn(Engine& engine, const SpawnAttributes& attributes) { return engine.begin_spawn(attributes); }
-
-void abort_spawn(Record& record) noexcept { Engine::of(record).abort_spawn(record); }
-
-void commit_spawn(Record& record, std::span<Record* const> predecessors) {
-  Engine& engine = Engine::of(record);
-  try {
-    engine.commit_spawn(record, predecessors);
-  } catch (...) {
-    record.ops->destroy_body(record.body);
-    engine.abort_spawn(record);
-    throw;
-  }
-}
-
-void retain(Record& record) noexcept { tasks::add_reference(record); }
-
-void release(Record& record) noexcept { Engine::of(record).release(record); }
-
 bool is_done(const Record& record) noexcept { return tasks::done(record); }
 
 void wait_done(Record& record) { static_cast<void>(Engine::of(record).wait_done(record, -1, nullptr)); }

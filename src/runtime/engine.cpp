@@ -48,39 +48,51 @@ Record& Engine::make_done() {
   return record;
 }
 
-Record& Engine::begin_spawn(const detail::SpawnAttributes& attributes) {
+void Engine::check_open() const {
   // Bodies may go on spawning while the runtime closes: it waits for what they spawn.
   if (closing_.load(std::memory_order_relaxed) && !in_body_of(*this)) [[unlikely]] {
     throw RuntimeClosed("polyreme: spawn on a closed runtime; spawn before it is closed, or open another one");
   }
+}
+
+Record& Engine::begin_spawn(const detail::BodyOps& ops, std::source_location site, detail::Domain domain) {
+  check_open();
   launch::Lane& lane = lane_for(*this);
-  Record* record = nullptr;
-  if (attributes.space == nullptr) [[likely]] {
-    record = &allocate(lane, 2, tasks::state::kSpawned);  // the engine's reference, and the handle's
-    record->id = next_id(lane);
-  } else {
-    record = attributes.space->find_or_name(attributes.index);
-    if (record == nullptr || !tasks::claim_for_spawn(*record)) {
-      if (record != nullptr) release(*record);
-      throw DuplicateId("polyreme: " + attributes.space->label(attributes.index) +
-                        " was spawned before (or given up as missing); each id names one task");
-    }
-    attributes.space->note_spawned();
-    tasks::add_reference(*record);
+  Record& record = allocate(lane, 2, tasks::state::kSpawned);  // the engine's reference, and the handle's
+  record.id = next_id(lane);
+  record.ops = &ops;
+  record.site = site;
+  record.domain = domain;
+  return record;
+}
+
+Record& Engine::begin_named_spawn(const detail::BodyOps& ops, std::source_location site, detail::Domain domain,
+                                  std::string_view name, graph::SpaceState* space,
+                                  std::span<const std::int64_t> index) {
+  if (space == nullptr) {
+    Record& record = begin_spawn(ops, site, domain);
+    tasks::rare_of(record).label = name;
+    return record;
   }
-  record->ops = attributes.ops;
-  record->site = attributes.site;
-  record->domain = attributes.domain;
-  if (!attributes.name.empty()) [[unlikely]] {
-    tasks::Rare& rare = tasks::rare_of(*record);
-    rare.label = rare.label.empty() ? std::string(attributes.name)
-                                    : rare.label + " (" + std::string(attributes.name) + ")";
+  check_open();
+  Record* const record = space->find_or_name(index);
+  if (record == nullptr || !tasks::claim_for_spawn(*record)) {
+    if (record != nullptr) release(*record);
+    throw DuplicateId("polyreme: " + space->label(index) +
+                      " was spawned before (or given up as missing); each id names one task");
   }
+  space->note_spawned();
+  tasks::add_reference(*record);
+  record->ops = &ops;
+  record->site = site;
+  record->domain = domain;
+  if (!name.empty()) record->rare->label += " (" + std::string(name) + ")";
   return *record;
 }
 
 void Engine::abort_spawn(Record& record) noexcept {
   record.ops = nullptr;
+  record.site = {};
   graph::for_each_block(record, [this](void* block) { free_block(block); });
   record.flags = 0;
   if (record.rare != nullptr && record.rare->space != nullptr) {
@@ -127,7 +139,9 @@ void Engine::link(Record& record, std::span<Record* const> predecessors, launch:
   lane.spawned.add(1);
   if (lane.trace != nullptr) [[unlikely]] trace_spawn(record, predecessors, lane);
   const auto count = static_cast<std::uint32_t>(predecessors.size());
-  record.pending.store(1 + count, sync::memory_order_relaxed);
+  // All dependencies are counted before the first edge is pushed. So the count cannot reach 0 while some are not pushed,
+  // and no guard is needed.
+  record.pending.store(count, sync::memory_order_relaxed);
   std::uint32_t met = 0;
   for (Record* predecessor : predecessors) {
     if (edges.push_to(*predecessor)) continue;
@@ -136,14 +150,13 @@ void Engine::link(Record& record, std::span<Record* const> predecessors, launch:
       complete::poison(record, predecessor->rare->failure_for_dependents());
     }
   }
-  // The guard, and what was met already. If all were, nobody else counts.
-  bool ready = met == count;
-  if (ready) {
-    record.pending.store(0, sync::memory_order_release);
-  } else {
-    ready = record.pending.fetch_sub(1 + met, sync::memory_order_acq_rel) == 1 + met;
+  if (met == 0) return;  // from the last push on the task may be running
+  if (met == count) {
+    record.pending.store(0, sync::memory_order_release);  // nobody else counts; partner: try_claim
+  } else if (record.pending.fetch_sub(met, sync::memory_order_acq_rel) != met) {
+    return;
   }
-  if (ready) make_ready(record, lane);
+  make_ready(record, lane);
 }
 
 void Engine::make_ready(Record& record, launch::Lane& lane) {
@@ -319,3 +332,37 @@ Engine::Stats Engine::stats() noexcept {
 }
 
 }  // namespace polyreme::runtime
+
+// ---- The hot half of include/polyreme/detail/abi.hpp stands here, so that it is compiled together with what it calls.
+
+namespace polyreme::detail {
+
+using runtime::Engine;
+
+Record& begin_spawn(Engine& engine, const BodyOps& ops, std::source_location site, Domain domain) {
+  return engine.begin_spawn(ops, site, domain);
+}
+
+Record& begin_named_spawn(Engine& engine, const BodyOps& ops, std::source_location site, std::string_view name,
+                          graph::SpaceState* space, std::span<const std::int64_t> index, Domain domain) {
+  return engine.begin_named_spawn(ops, site, domain, name, space, index);
+}
+
+void abort_spawn(Record& record) noexcept { Engine::of(record).abort_spawn(record); }
+
+void commit_spawn(Record& record, std::span<Record* const> predecessors) {
+  Engine& engine = Engine::of(record);
+  try {
+    engine.commit_spawn(record, predecessors);
+  } catch (...) {
+    record.ops->destroy_body(record.body);
+    engine.abort_spawn(record);
+    throw;
+  }
+}
+
+void retain(Record& record) noexcept { tasks::add_reference(record); }
+
+void release(Record& record) noexcept { Engine::of(record).release(record); }
+
+}  // namespace polyreme::detail

@@ -89,7 +89,10 @@ class Engine final : public graph::RecordSource {
   static void bury(Engine* engine);
 
   // ---- spawn
-  [[nodiscard]] tasks::Record& begin_spawn(const detail::SpawnAttributes& attributes);
+  [[nodiscard]] tasks::Record& begin_spawn(const detail::BodyOps& ops, std::source_location site, detail::Domain domain);
+  [[nodiscard]] tasks::Record& begin_named_spawn(const detail::BodyOps& ops, std::source_location site,
+                                                 detail::Domain domain, std::string_view name,
+                                                 graph::SpaceState* space, std::span<const std::int64_t> index);
   void abort_spawn(tasks::Record& record) noexcept;
   void commit_spawn(tasks::Record& record, std::span<tasks::Record* const> predecessors);
   void release(tasks::Record& record) noexcept;
@@ -169,6 +172,7 @@ class Engine final : public graph::RecordSource {
   std::uint64_t next_id(launch::Lane& lane) noexcept;
   void link(tasks::Record& record, std::span<tasks::Record* const> predecessors, launch::Lane& lane);
   void make_ready(tasks::Record& record, launch::Lane& lane);
+  void check_open() const;
   tasks::Record* complete(tasks::Record& record, launch::Lane& lane, const std::exception_ptr* cause) noexcept;
   tasks::Record* fail(tasks::Record& record, launch::Lane& lane, std::exception_ptr error) noexcept;
   tasks::Record* cancel(tasks::Record& record, launch::Lane& lane) noexcept;

@@ -25,28 +25,28 @@ const std::string& Space::name() const noexcept { return owner_->state->name(); 
 
 // ---- After
 
-void After::add_record(detail::Record* record, bool owned) {
-  if (owned) owned_.push_back(record);
-  if (many_.empty() && count_ < kFew) {
-    few_[count_++] = record;
-    return;
-  }
-  if (many_.empty()) many_.assign(few_.begin(), few_.begin() + static_cast<std::ptrdiff_t>(count_));
-  many_.push_back(record);
+After::Rest::~Rest() {
+  for (detail::Record* record : owned) detail::release(*record);
 }
 
-void After::add(const Item& item) {
+void After::add_slowly(const Item& item) {
+  if (item.task_ && item.record_ == nullptr) {
+    throw UsageError("polyreme: an empty task handle in `after`; assign it from spawn() first");
+  }
+  if (rest_ == nullptr) {
+    rest_ = std::make_unique<Rest>();
+    rest_->all.assign(few_.begin(), few_.begin() + count_);
+    count_ = kFew;  // so that add() comes here from now on
+  }
   if (item.task_) {
-    if (item.record_ == nullptr) {
-      throw UsageError("polyreme: an empty task handle in `after`; assign it from spawn() first");
-    }
-    add_record(item.record_, false);
+    rest_->all.push_back(item.record_);
     return;
   }
-  std::vector<detail::Record*> found;
+  const std::size_t first = rest_->owned.size();
   if (item.id_ != nullptr) {
+    rest_->owned.reserve(first + 1);
     if (detail::Record* record = item.id_->space().find_or_name(item.id_->index()); record != nullptr) {
-      found.push_back(record);
+      rest_->owned.push_back(record);
     }
   } else if (item.slice_ != nullptr) {
     std::vector<graph::IndexRange> ranges;
@@ -54,23 +54,11 @@ void After::add(const Item& item) {
       const Range& range = item.slice_->ranges[i];
       ranges.push_back({range.start, range.stop, range.step, range.open});
     }
-    item.slice_->space->select(ranges, found);
+    item.slice_->space->select(ranges, rest_->owned);
   } else {
-    item.space_->state()->select_all(found);
+    item.space_->state()->select_all(rest_->owned);
   }
-  for (detail::Record* record : found) add_record(record, true);
-}
-
-void After::drop_owned() noexcept {
-  for (detail::Record* record : owned_) detail::release(*record);
-  owned_.clear();
-}
-
-void After::swap(After& other) noexcept {
-  std::swap(few_, other.few_);
-  std::swap(count_, other.count_);
-  many_.swap(other.many_);
-  owned_.swap(other.owned_);
+  rest_->all.insert(rest_->all.end(), rest_->owned.begin() + static_cast<std::ptrdiff_t>(first), rest_->owned.end());
 }
 
 // ---- Runtime

@@ -370,7 +370,7 @@ void Engine::worker_main() {
   ThreadContext& self = this_thread;
   launch::SlotPool::Seat seat;
   Session session(*this, deck_);
-  std::uint32_t slot = deck_.pool.park_without_slot(seat);
+  std::uint32_t slot = deck_.pool.join(seat);
   std::uint32_t pinned = launch::kNoSlot;
   self.session = &session;
   self.seat = &seat;
@@ -381,7 +381,7 @@ void Engine::worker_main() {
     const Session::Stop stop = session.work([] { return false; });
     self.session_serial = 0;
     if (stop == Session::Stop::kLostSlot) {
-      slot = deck_.pool.park_without_slot(seat);
+      slot = deck_.pool.join(seat);
       continue;
     }
     session.leave_interpreter();

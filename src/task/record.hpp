@@ -74,7 +74,7 @@ struct alignas(2 * base::kCacheLine) Record {
   // ---- line 0
   sync::Atomic<std::uint64_t> state;
   sync::Atomic<std::uintptr_t> successors;  ///< tagged list head, or kClosed
-  sync::Atomic<std::uint32_t> pending;      ///< 1 for the guard, and one for each predecessor that is not done
+  sync::Atomic<std::uint32_t> pending;      ///< predecessors that are not done; 1 until the task is committed
   detail::Domain domain;
   std::uint8_t edges_used;
   std::uint16_t flags;  ///< kFullRoad …
@@ -94,7 +94,7 @@ inline constexpr std::uint16_t kTraceNamed = 4;
 static_assert(sizeof(Record) == 128, "a record is two cache lines");
 static_assert(offsetof(Record, body) == detail::kBodyOffset);
 
-/// Makes fresh memory a record that is being built: `references` held, guard set.
+/// Makes fresh memory a record that is being built, with `references` references. Not ready: pending is 1.
 inline void reset(Record& record, std::uint64_t references, std::uint64_t flags) noexcept {
   record.state.store(references | flags, sync::memory_order_relaxed);
   record.successors.store(0, sync::memory_order_relaxed);

@@ -48,19 +48,17 @@ struct BodyOps {
 /// What a body must enter to run.
 enum class Domain : std::uint8_t { kNative = 0, kInterpreter = 1 };
 
-/// Everything about a spawn besides body and dependencies.
-struct SpawnAttributes {
-  const BodyOps* ops = nullptr;
-  std::source_location site;
-  std::string_view name;                    ///< empty: none
-  Domain domain = Domain::kNative;
-  graph::SpaceState* space = nullptr;       ///< with `index`, the task's id; null: none
-  std::span<const std::int64_t> index;
-};
-
-[[nodiscard]] Record& begin_spawn(runtime::Engine& engine, const SpawnAttributes& attributes);
+/// A record with room for the body, and one reference for the caller. @throws RuntimeClosed.
+[[nodiscard]] Record& begin_spawn(runtime::Engine& engine, const BodyOps& ops, std::source_location site,
+                                  Domain domain = Domain::kNative);
+/// The same with a name (or none: empty) and an id (or none: null). @throws also DuplicateId.
+[[nodiscard]] Record& begin_named_spawn(runtime::Engine& engine, const BodyOps& ops, std::source_location site,
+                                        std::string_view name, graph::SpaceState* space,
+                                        std::span<const std::int64_t> index, Domain domain = Domain::kNative);
+/// Undoes begin_spawn. The storage holds no body.
 void abort_spawn(Record& record) noexcept;
-/// Consumes the record; the caller keeps the one reference that begin_spawn gave it. The predecessors are borrowed.
+/// Lets the task go once the predecessors (borrowed) are done. The caller keeps its reference. When this throws, the spawn
+/// is undone, the body destroyed.
 void commit_spawn(Record& record, std::span<Record* const> predecessors);
 
 void retain(Record& record) noexcept;

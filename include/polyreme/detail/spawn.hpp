@@ -7,43 +7,36 @@ namespace polyreme {
 
 namespace detail {
 
-/// Predecessors of one spawn: `After` first, then task arguments. On the stack while they are few.
-template <std::size_t kFromArguments>
+/// The tasks among the arguments of one spawn, and what `after` names.
+template <std::size_t kTasks>
 class Predecessors {
  public:
-  explicit Predecessors(const After* after) {
-    const std::span<Record* const> named = after == nullptr ? std::span<Record* const>() : after->records();
-    if (named.size() > kFew) many_.reserve(named.size() + kFromArguments);
-    for (Record* record : named) add(record, named.size());
-  }
-
   template <class Argument>
   void add_if_task(const Argument& argument) {
     if constexpr (kIsTask<Argument>) {
       if (!argument.valid()) {
         throw UsageError("polyreme: an empty task handle among the arguments of spawn; assign it from spawn() first");
       }
-      add(argument.record(), count_);
+      arguments_[count_++] = argument.record();
     }
   }
 
-  [[nodiscard]] std::span<Record* const> span() const noexcept {
-    return many_.empty() ? std::span<Record* const>(few_.data(), count_) : std::span<Record* const>(many_);
+  void commit(Record& record, const After* after) {
+    const std::span<Record* const> named = after == nullptr ? std::span<Record* const>() : after->records();
+    if constexpr (kTasks == 0) {
+      commit_spawn(record, named);
+    } else if (named.empty()) {
+      commit_spawn(record, arguments_);
+    } else {
+      std::vector<Record*> all(named.begin(), named.end());
+      all.insert(all.end(), arguments_.begin(), arguments_.end());
+      commit_spawn(record, all);
+    }
   }
 
  private:
-  static constexpr std::size_t kFew = 4;
-  void add(Record* record, std::size_t expected) {
-    if (expected > kFew || !many_.empty()) {
-      many_.push_back(record);
-    } else {
-      few_[count_++] = record;
-    }
-  }
-
-  std::array<Record*, kFew + kFromArguments> few_;
+  std::array<Record*, kTasks> arguments_;
   std::size_t count_ = 0;
-  std::vector<Record*> many_;
 };
 
 }  // namespace detail
@@ -54,20 +47,15 @@ auto Runtime::spawn_with(const SpawnOptions* options, std::source_location site,
   using Result = decltype(std::declval<Body&>()());
   constexpr std::size_t kTasks = (std::size_t{0} + ... + (detail::kIsTask<Arguments> ? 1U : 0U));
 
-  detail::SpawnAttributes attributes;
-  attributes.ops = &detail::kBodyOps<Body, Result>;
-  attributes.site = site;
-  if (options != nullptr) {
-    attributes.name = options->name;
-    if (options->id.has_value()) {
-      attributes.space = &options->id->space();
-      attributes.index = options->id->index();
-    }
-  }
-  detail::Predecessors<kTasks> predecessors(options == nullptr ? nullptr : &options->after);
+  detail::Predecessors<kTasks> predecessors;
   (predecessors.add_if_task(arguments), ...);
-
-  detail::Record& record = detail::begin_spawn(*engine_, attributes);
+  const detail::BodyOps& ops = detail::kBodyOps<Body, Result>;
+  detail::Record& record =
+      options != nullptr && (options->id.has_value() || !options->name.empty())
+          ? detail::begin_named_spawn(*engine_, ops, site, options->name,
+                                      options->id.has_value() ? &options->id->space() : nullptr,
+                                      options->id.has_value() ? options->id->index() : std::span<const std::int64_t>())
+          : detail::begin_spawn(*engine_, ops, site);
   try {
     detail::construct_body<Body>(detail::body_of(record), std::forward<Fn>(fn),
                                  std::tuple<std::decay_t<Arguments>...>(std::forward<Arguments>(arguments)...));
@@ -75,7 +63,7 @@ auto Runtime::spawn_with(const SpawnOptions* options, std::source_location site,
     detail::abort_spawn(record);
     throw;
   }
-  detail::commit_spawn(record, predecessors.span());
+  predecessors.commit(record, options == nullptr ? nullptr : &options->after);
   return Task<Result>(&record);
 }
 
