@@ -1,0 +1,1 @@
+"""Runs the benchmark programs interleaved, keeps every sample, and derives medians, ranges and ratios from them."""

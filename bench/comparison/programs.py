@@ -1,0 +1,235 @@
+"""Which programs there are, what they measure, and how their output becomes samples.
+
+A group is one table: its rows (mostly graphs) times its runtimes. Programs print one JSON object a line.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import statistics
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Value:
+    """One figure of one process: the median of its repetitions and their range."""
+
+    row: str
+    runtime: str
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, row: str, runtime: str, repetitions: list[float]) -> Value:
+        return cls(row, runtime, statistics.median(repetitions), min(repetitions), max(repetitions))
+
+
+Parser = Callable[[dict[str, Any]], Iterator[Value]]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A command, the options that select a row of it, and what must be there for it to run."""
+
+    runtime: str
+    command: tuple[str, ...]
+    parse: Parser
+    takes_row: bool = True
+    quick: tuple[str, ...] = ()
+    module: str | None = None
+
+    def missing(self) -> str | None:
+        """Why the program cannot run here, or None."""
+        if self.module is not None:
+            return None if importlib.util.find_spec(self.module) else f"module {self.module} is not installed"
+        return None if Path(self.command[0]).exists() else f"{Path(self.command[0]).name} is not built"
+
+    def command_for(self, row: str, *, quick: bool) -> list[str]:
+        select = ("--graph", row) if self.takes_row else ()
+        return [*self.command, *select, *(self.quick if quick else ())]
+
+
+@dataclass(frozen=True)
+class Group:
+    """One table of the comparison.
+
+    `own` is the runtime to which all others are put in ratio. `best_of` merges runtimes into one: what a competent
+    user would choose. `budget` is what the project wants to reach, in the unit of the table.
+    """
+
+    name: str
+    title: str
+    unit: str
+    rows: tuple[str, ...]
+    programs: tuple[Program, ...]
+    budget: Mapping[str, float] = field(default_factory=dict)
+    own: str = "polyreme"
+    best_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def _spawn_values(unit: str) -> Parser:
+    def parse(result: dict[str, Any]) -> Iterator[Value]:
+        yield Value.of(result["graph"], result["runtime"], result[unit])
+
+    return parse
+
+
+def _live_values(result: dict[str, Any]) -> Iterator[Value]:
+    yield Value.of("unfinished task", result["runtime"], [result["bytes_per_task"]])
+
+
+def _stream_values(row: str) -> Parser:
+    def parse(result: dict[str, Any]) -> Iterator[Value]:
+        yield Value.of(row, result["runtime"], [result["all_bytes"] / result["first_bytes"]])
+
+    return parse
+
+
+def _cholesky_values(row: str) -> Parser:
+    def parse(result: dict[str, Any]) -> Iterator[Value]:
+        for runtime, seconds in result["seconds"].items():
+            yield Value.of(row, runtime, seconds)
+
+    return parse
+
+
+def _python(module: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", f"bench.python.{module}")
+
+
+def make_groups(build: Path) -> tuple[Group, ...]:
+    """All groups, with the C++ programs that were built in `build`."""
+    spawn_graphs = ("independent", "chain", "tree", "reduction", "wavefront", "random", "random_far")
+    python_graphs = ("independent", "chain", "tree", "reduction", "wavefront")
+
+    def cpp(runtime: str, name: str, parse: Parser, *, takes_row: bool = True) -> Program:
+        quick = ("--repeats", "3", "--divide", "4") if takes_row else ("--divide", "4")
+        return Program(runtime, (str(build / "bench/cpp" / name),), parse, takes_row, quick)
+
+    def python(runtime: str, script: str, module: str) -> Program:
+        quick = ("--repeats", "2", "--divide", "8")
+        return Program(runtime, _python(script), _spawn_values("us_per_task"), True, quick, module)
+
+    ns = _spawn_values("ns_per_task")
+    return (
+        Group(
+            name="cpp",
+            title="C++: dynamic spawn with dependencies, run and wait",
+            unit="ns a task",
+            rows=spawn_graphs,
+            programs=(
+                cpp("polyreme", "bench_polyreme", ns),
+                cpp("OpenMP", "bench_openmp", ns),
+                cpp("oneTBB flow graph", "bench_onetbb", ns),
+                cpp("oneTBB task_group", "bench_onetbb_group", ns),
+                cpp("serial loop", "bench_serial", ns),
+            ),
+            budget={"independent": 70, "chain": 55, "tree": 85, "wavefront": 65, "random": 160},
+        ),
+        Group(
+            name="live",
+            title="C++: memory of a task that waits",
+            unit="bytes",
+            rows=("unfinished task",),
+            programs=(
+                cpp("polyreme", "bench_polyreme_live", _live_values, takes_row=False),
+                cpp("oneTBB flow graph", "bench_onetbb_live", _live_values, takes_row=False),
+            ),
+            budget={"unfinished task": 192},
+        ),
+        Group(
+            name="stream",
+            title="Resident set after 10 M tasks, over that after 1 M",
+            unit="ratio",
+            rows=("C++", "Python"),
+            programs=(
+                cpp("polyreme", "bench_polyreme_stream", _stream_values("C++"), takes_row=False),
+                Program(
+                    "polyreme",
+                    _python("stream_polyreme"),
+                    _stream_values("Python"),
+                    takes_row=False,
+                    quick=("--divide", "10"),
+                    module="polyreme",
+                ),
+            ),
+            budget={"C++": 1.1, "Python": 1.1},
+        ),
+        Group(
+            name="python",
+            title="Python: spawn with dependencies, run and wait",
+            unit="us a task",
+            rows=python_graphs,
+            programs=(
+                python("polyreme", "spawn_polyreme", "polyreme"),
+                python("ThreadPoolExecutor", "spawn_threadpool", "concurrent"),
+                python("Dask threads", "spawn_dask", "dask"),
+                python("joblib threads", "spawn_joblib", "joblib"),
+            ),
+            budget={"independent": 0.30, "chain": 0.45, "tree": 0.6, "wavefront": 0.7},
+            best_of={
+                "ThreadPoolExecutor": (
+                    "ThreadPoolExecutor",
+                    "ThreadPoolExecutor, counting",
+                    "ThreadPoolExecutor, waiting",
+                )
+            },
+        ),
+        Group(
+            name="startup",
+            title="Python: what an import and a first task add to the start of an interpreter",
+            unit="ms",
+            rows=("import", "first task"),
+            programs=(
+                Program(
+                    "polyreme",
+                    _python("startup"),
+                    _spawn_values("ms"),
+                    takes_row=False,
+                    quick=("--repeats", "3"),
+                    module="bench",
+                ),
+            ),
+            budget={"import": 15, "first task": 30},
+        ),
+        Group(
+            name="cholesky",
+            title="Blocked Cholesky of a 4096 x 4096 matrix on two cores",
+            unit="s",
+            rows=("Python", "C++"),
+            programs=(
+                Program(
+                    "polyreme",
+                    (sys.executable, str(ROOT / "examples/cholesky.py"), "--json", "--compare", "--repeats", "5"),
+                    _cholesky_values("Python"),
+                    takes_row=False,
+                    quick=("--repeats", "2"),
+                    module="polyreme",
+                ),
+                Program(
+                    "polyreme",
+                    (str(build / "examples/cholesky_lapack"), "--json", "--repeats", "5"),
+                    _cholesky_values("C++"),
+                    takes_row=False,
+                    quick=("--repeats", "2"),
+                ),
+            ),
+        ),
+    )
+
+
+def make_pingpong(build: Path) -> Program:
+    """The cache-line ping-pong, run beside every row."""
+    return Program(
+        "ping-pong",
+        (str(build / "bench/cpp/bench_pingpong"), "--repeats", "3"),
+        _spawn_values("ns_per_task"),
+        takes_row=False,
+    )

@@ -1,0 +1,32 @@
+#include "memory.hpp"
+
+#include <unistd.h>
+
+#include <fstream>
+#include <iostream>
+#include <stdexcept>
+
+namespace polyreme::bench {
+
+std::size_t resident_bytes() {
+    std::ifstream statm("/proc/self/statm");
+    std::size_t total_pages = 0;
+    std::size_t resident_pages = 0;
+    if (!(statm >> total_pages >> resident_pages)) throw std::runtime_error("cannot read /proc/self/statm");
+    return resident_pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+}
+
+void print_live(std::string_view runtime, TaskIndex tasks, std::size_t before, std::size_t after) {
+    const double bytes = static_cast<double>(after) - static_cast<double>(before);
+    std::cout << "{\"runtime\": \"" << runtime << "\", \"tasks\": " << tasks
+              << ", \"bytes_per_task\": " << bytes / tasks << "}" << std::endl;
+}
+
+void print_stream(std::string_view runtime, TaskIndex first, std::size_t after_first, TaskIndex all,
+                  std::size_t after_all) {
+    std::cout << "{\"runtime\": \"" << runtime << "\", \"first_tasks\": " << first
+              << ", \"first_bytes\": " << after_first << ", \"all_tasks\": " << all
+              << ", \"all_bytes\": " << after_all << "}" << std::endl;
+}
+
+}  // namespace polyreme::bench
