@@ -13,11 +13,13 @@
 
 namespace polyreme::complete {
 
-/// Sets `cause` on a waiting successor. To be called before the count-down.
-inline void poison(tasks::Record& successor, const std::exception_ptr& cause) {
+/// Sets `cause` on a successor of the failed `predecessor`. To be called before the count-down.
+inline void poison(tasks::Record& successor, const std::exception_ptr& cause, const tasks::Record& predecessor) {
   if (!tasks::set_poisoned(successor)) return;
   // The first failing predecessor owns rare->failure until its count-down; see task/record.hpp.
-  tasks::rare_of(successor).failure = cause;
+  tasks::Rare& rare = tasks::rare_of(successor);
+  rare.failure = cause;
+  rare.cancelled_by = predecessor.id;
 }
 
 /// Closes `record` and notifies. `cause` is null after success, else what dependents are cancelled with. `ready(Record&)`
@@ -30,7 +32,7 @@ inline void finish(tasks::Record& record, const std::exception_ptr* cause, Ready
   while (member != 0) {
     const graph::Member next = graph::next_member(member);
     if (next.successor != nullptr) {
-      if (cause != nullptr) [[unlikely]] poison(*next.successor, *cause);
+      if (cause != nullptr) [[unlikely]] poison(*next.successor, *cause, record);
       if (graph::count_down(next.successor->pending)) ready(*next.successor);
     } else {
       next.listener->notify(*next.listener, record);

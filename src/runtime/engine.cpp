@@ -147,7 +147,7 @@ void Engine::link(Record& record, std::span<Record* const> predecessors, launch:
     if (edges.push_to(*predecessor)) continue;
     ++met;
     if ((tasks::flags_of(*predecessor) & (tasks::state::kFailed | tasks::state::kCancelled)) != 0) [[unlikely]] {
-      complete::poison(record, predecessor->rare->failure_for_dependents());
+      complete::poison(record, predecessor->rare->failure_for_dependents(), *predecessor);
     }
   }
   if (met == 0) return;  // from the last push on the task may be running

@@ -144,9 +144,10 @@ class Engine final : public graph::RecordSource {
   [[nodiscard]] Stats stats() noexcept;
   void warn(const std::string& text) const noexcept;
 
-  /// The recorder of a running trace, or null. Set while quiescent.
-  void start_trace(trace::Recorder* recorder);
-  void stop_trace();
+  /// Runtime::start_trace and write_trace.
+  void start_trace();
+  void write_trace(const std::string& path);
+  [[nodiscard]] bool tracing() const noexcept { return tracing_.load(std::memory_order_relaxed); }
 
   // ---- graph::RecordSource
   [[nodiscard]] tasks::Record& make() override;
@@ -180,6 +181,7 @@ class Engine final : public graph::RecordSource {
 
   // tracing.cpp
   void attach_trace(launch::Lane& lane);
+  void attach_locked(launch::Lane& lane);
   void trace_spawn(tasks::Record& record, std::span<tasks::Record* const> predecessors, launch::Lane& lane);
   void trace_start(const tasks::Record& record, launch::Lane& lane) noexcept;
   void trace_end(const tasks::Record& record, launch::Lane& lane) noexcept;
@@ -249,7 +251,9 @@ class Engine final : public graph::RecordSource {
   std::uint32_t blocked_workers_ = 0;  ///< workers whose body sleeps in a wait
 
   std::mutex trace_mutex_;
-  trace::Recorder* recorder_ = nullptr;
+  std::unique_ptr<trace::Recorder> recorder_;
+  std::uint64_t trace_base_ = 0;  ///< tasks spawned before the trace began
+  std::atomic<bool> tracing_{false};
 };
 
 /// A foreign thread's time with a slot, for as long as it helps. Restores the thread's own part at the end.

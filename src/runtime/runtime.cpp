@@ -90,6 +90,10 @@ bool Runtime::wait_for_ns(std::int64_t timeout_ns) {
 Runtime::Producer::Producer(Runtime& runtime) : engine_(runtime.engine()) { engine_.add_producer(); }
 Runtime::Producer::~Producer() { engine_.remove_producer(); }
 
+void Runtime::start_trace() { engine_->start_trace(); }
+
+void Runtime::write_trace(const std::string& path) { engine_->write_trace(path); }
+
 std::uint32_t Runtime::workers() const noexcept { return engine_->workers(); }
 
 RuntimeStats Runtime::stats() const noexcept {

@@ -18,6 +18,7 @@
 
 #include "runtime/engine.hpp"
 #include "runtime/threads.hpp"
+#include "trace/recorder.hpp"
 
 namespace polyreme::runtime {
 
@@ -99,7 +100,7 @@ Engine::Engine(EngineOptions options)
   for (std::uint32_t slot = 0; slot < slots_; ++slot) deck_.lanes.add(depot_, slot);
 }
 
-Engine::~Engine() = default;
+Engine::~Engine() = default;  // here, where trace::Recorder is complete
 
 Engine* Engine::open(EngineOptions options) {
   reap();
@@ -134,8 +135,7 @@ void Engine::pin_to(std::uint32_t slot) noexcept {
 
 launch::Lane& Engine::add_foreign_lane() {
   launch::Lane& lane = deck_.lanes.add(depot_, ~0U);
-  const std::lock_guard lock(trace_mutex_);
-  if (recorder_ != nullptr) attach_trace(lane);
+  attach_trace(lane);
   return lane;
 }
 

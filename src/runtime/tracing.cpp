@@ -1,11 +1,82 @@
-// Trace hooks of the engine.
+// What the engine tells a running trace. trace/event.hpp says in which order; lanes without a buffer record nothing.
+#include <polyreme/errors.hpp>
+
 #include "runtime/engine.hpp"
+#include "trace/recorder.hpp"
+
 namespace polyreme::runtime {
+
 using tasks::Record;
-void Engine::attach_trace(launch::Lane&) {}
-void Engine::trace_spawn(Record&, std::span<Record* const>, launch::Lane&) {}
-void Engine::trace_start(const Record&, launch::Lane&) noexcept {}
-void Engine::trace_end(const Record&, launch::Lane&) noexcept {}
-void Engine::trace_suspend(const Record&, launch::Lane&) noexcept {}
-void Engine::trace_resume(const Record&, launch::Lane&) noexcept {}
+using trace::Kind;
+
+void Engine::start_trace() {
+  const std::lock_guard lock(trace_mutex_);
+  if (recorder_ != nullptr) {
+    throw UsageError("polyreme: a trace runs already; write it before another one is started");
+  }
+  // Buffers are handed to the lanes while nobody owns a slot: their next owners see them through the pool's lock.
+  const bool idle = deck_.pool.locked([this](bool all_free) {
+    if (!all_free || !deck_.lanes.quiescent()) return false;
+    recorder_ = std::make_unique<trace::Recorder>();
+    trace_base_ = deck_.lanes.sum(&launch::Lane::spawned);
+    for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n; ++i) attach_locked(deck_.lanes[i]);
+    return true;
+  });
+  if (!idle) throw UsageError("polyreme: a trace can only be started while no task runs or waits; call wait() first");
+  tracing_.store(true, std::memory_order_relaxed);
 }
+
+void Engine::attach_locked(launch::Lane& lane) {
+  lane.trace = &recorder_->add_thread(lane.slot != ~0U ? "slot " + std::to_string(lane.slot)
+                                                       : "thread " + std::to_string(lane.index - slots_));
+}
+
+void Engine::attach_trace(launch::Lane& lane) {
+  const std::lock_guard lock(trace_mutex_);
+  if (recorder_ != nullptr) attach_locked(lane);
+}
+
+void Engine::write_trace(const std::string& path) {
+  static_cast<void>(wait_quiescent(-1, nullptr));
+  const std::lock_guard lock(trace_mutex_);
+  if (recorder_ == nullptr) throw UsageError("polyreme: no trace runs; call start_trace() before the tasks are spawned");
+  tracing_.store(false, std::memory_order_relaxed);
+  trace::TraceMeta meta;
+  deck_.pool.locked([&](bool) {
+    for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n; ++i) deck_.lanes[i].trace = nullptr;
+    meta.tasks = deck_.lanes.sum(&launch::Lane::spawned) - trace_base_;
+  });
+  meta.workers = slots_;
+  const std::unique_ptr<trace::Recorder> recorder = std::move(recorder_);
+  recorder->write_json(path, meta);
+}
+
+void Engine::trace_spawn(Record& record, std::span<Record* const> predecessors, launch::Lane& lane) {
+  if (record.rare != nullptr && !record.rare->label.empty()) lane.trace->name_task(record.id, record.rare->label);
+  lane.trace->record(Kind::spawned, record.id);
+  for (const Record* predecessor : predecessors) lane.trace->record(Kind::dependency, record.id, predecessor->id);
+}
+
+void Engine::trace_start(const Record& record, launch::Lane& lane) noexcept {
+  lane.trace->record(Kind::started, record.id, 0, lane.slot);
+}
+
+void Engine::trace_end(const Record& record, launch::Lane& lane) noexcept {
+  const std::uint64_t flags = tasks::flags_of(record);
+  if ((flags & tasks::state::kCancelled) != 0) {
+    const std::uint64_t cause = record.rare->cancelled_by;
+    lane.trace->record(Kind::cancelled, record.id, cause == 0 ? trace::kNoTask : cause);
+    return;
+  }
+  lane.trace->record((flags & tasks::state::kFailed) != 0 ? Kind::failed : Kind::finished, record.id, 0, lane.slot);
+}
+
+void Engine::trace_suspend(const Record& record, launch::Lane& lane) noexcept {
+  lane.trace->record(Kind::suspended, record.id, 0, lane.slot);
+}
+
+void Engine::trace_resume(const Record& record, launch::Lane& lane) noexcept {
+  lane.trace->record(Kind::resumed, record.id, 0, lane.slot);
+}
+
+}  // namespace polyreme::runtime

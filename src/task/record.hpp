@@ -46,6 +46,7 @@ struct Rare {
   std::string label;                          ///< the user's name or the id, for messages and traces
   std::exception_ptr failure;                 ///< what result() throws: the body's exception, or why it never ran
   std::exception_ptr for_dependents;          ///< what dependents get instead, if that differs: a DependencyFailed
+  std::uint64_t cancelled_by = 0;             ///< id of the predecessor that failed first, or 0
   std::shared_ptr<graph::SpaceState> space;   ///< the space whose id this task has
   void* space_row = nullptr;                  ///< position of the id in its space: the row …
   std::int64_t space_index = 0;               ///< … and the place in it
