@@ -10,13 +10,11 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.comparison.machine import describe_machine
-from bench.comparison.programs import ROOT, Group, make_groups, make_pingpong
+from bench.comparison.programs import RESULTS, ROOT, Group, make_groups, make_pingpong
 from bench.comparison.run import Outcome, run_group
 from bench.comparison.samples import write_csv
 from bench.comparison.summary import summarise
 from bench.comparison.table import terminal_table
-
-RESULTS = ROOT / "bench/results"
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -17,7 +17,7 @@ _PACKAGES = ("polyreme", "numpy", "scipy", "dask", "joblib")
 def _field(path: str, key: str) -> str:
     """The value of the first `key : value` line of a file under /proc, or "unknown"."""
     try:
-        lines = Path(path).read_text().splitlines()
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
     except OSError:
         return "unknown"
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(key)), "unknown")

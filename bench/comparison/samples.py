@@ -28,7 +28,7 @@ class Sample:
 def write_csv(path: Path, machine: Mapping[str, str], samples: Iterable[Sample]) -> None:
     """Write samples below `# key: value` lines that tell where they were taken."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
+    with path.open("w", encoding="utf-8", newline="") as file:
         file.writelines(f"# {key}: {value}\n" for key, value in machine.items())
         writer = csv.DictWriter(file, [column.name for column in fields(Sample)], lineterminator="\n")
         writer.writeheader()
@@ -39,7 +39,7 @@ def write_csv(path: Path, machine: Mapping[str, str], samples: Iterable[Sample])
 
 def read_csv(path: Path) -> tuple[dict[str, str], list[Sample]]:
     """The machine and the samples of a file that write_csv wrote."""
-    lines = path.read_text().splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     head = (line[2:].partition(": ") for line in lines if line.startswith("# "))
     rows = csv.DictReader(line for line in lines if not line.startswith("#"))
     samples = [
