@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
-#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -70,10 +69,28 @@ class TaskCancelled : public Error {
   using Error::Error;
 };
 
+/// Where a task was spawned, in the language of the program that did.
+class SpawnSite {
+ public:
+  SpawnSite() = default;
+  SpawnSite(std::string file, std::uint32_t line) : file_(std::move(file)), line_(line) {}
+  [[nodiscard]] bool known() const noexcept { return line_ != 0; }
+  [[nodiscard]] const char* file_name() const noexcept { return file_.c_str(); }
+  [[nodiscard]] std::uint32_t line() const noexcept { return line_; }
+  /// "file:line", or "an unknown place".
+  [[nodiscard]] std::string text() const {
+    return known() ? file_ + ":" + std::to_string(line_) : std::string("an unknown place");
+  }
+
+ private:
+  std::string file_;
+  std::uint32_t line_ = 0;
+};
+
 /// One root failure: a task whose own body threw (or an id that was never spawned).
 struct Failure {
   std::string task;            ///< name or id of the task
-  std::source_location site;   ///< where it was spawned
+  SpawnSite site;              ///< where it was spawned
   std::exception_ptr error;    ///< what its body threw
 };
 

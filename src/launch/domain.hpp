@@ -28,6 +28,8 @@ class Interpreter {
   virtual void leave() noexcept = 0;
   /// Called inside, between two bodies, when a hold has lasted long: lets others in if they want to.
   virtual void breathe() noexcept = 0;
+  /// Called outside, on a worker that will not enter again.
+  virtual void thread_ends() noexcept = 0;
 };
 
 class InterpreterGate {

@@ -34,9 +34,10 @@ std::string name_of(const Record& record) {
   return "task #" + std::to_string(record.id);
 }
 
-std::string site_of(const Record& record) {
-  if (record.site.line() == 0) return "an unknown place";
-  return std::string(record.site.file_name()) + ":" + std::to_string(record.site.line());
+SpawnSite site_of(const Record& record) {
+  if ((record.flags & tasks::kForeignSite) != 0) return *record.site.elsewhere;
+  if (record.site.here.line() == 0) return {};
+  return {record.site.here.file_name(), record.site.here.line()};
 }
 
 bool belongs_to(const Record& record, const Engine& engine) noexcept { return &Engine::of(record) == &engine; }

@@ -96,7 +96,7 @@ std::string someone_waiting_for(const Record& record) {
       by = "a wait for its result";
       continue;
     }
-    return detail::name_of(*waiting) + " spawned at " + detail::site_of(*waiting);
+    return detail::name_of(*waiting) + " spawned at " + detail::site_of(*waiting).text();
   }
   return by;
 }

@@ -35,7 +35,6 @@ std::uint64_t Engine::next_id(launch::Lane& lane) noexcept {
 Record& Engine::make() {
   launch::Lane& lane = lane_for(*this);
   Record& record = allocate(lane, 1, 0);
-  record.site = {};
   record.id = next_id(lane);
   return record;
 }
@@ -61,7 +60,7 @@ Record& Engine::begin_spawn(const detail::BodyOps& ops, std::source_location sit
   Record& record = allocate(lane, 2, tasks::state::kSpawned);  // the engine's reference, and the handle's
   record.id = next_id(lane);
   record.ops = &ops;
-  record.site = site;
+  record.site.here = site;
   record.domain = domain;
   return record;
 }
@@ -81,18 +80,38 @@ Record& Engine::begin_named_spawn(const detail::BodyOps& ops, std::source_locati
     throw DuplicateId("polyreme: " + space->label(index) +
                       " was spawned before (or given up as missing); each id names one task");
   }
-  space->note_spawned();
-  tasks::add_reference(*record);
-  record->ops = &ops;
-  record->site = site;
-  record->domain = domain;
-  if (!name.empty()) record->rare->label += " (" + std::string(name) + ")";
-  return *record;
+  return fill_claimed(*record, ops, site, domain, name);
+}
+
+Record& Engine::begin_spawn_into(Record& record, const detail::BodyOps& ops, std::source_location site,
+                                 detail::Domain domain, std::string_view name) {
+  check_open();
+  if (&of(record) != this) {
+    throw UsageError("polyreme: the id " + detail::name_of(record) + " belongs to another runtime");
+  }
+  if (!tasks::claim_for_spawn(record)) {
+    throw DuplicateId("polyreme: " + detail::name_of(record) +
+                      " was spawned before (or given up as missing); each id names one task");
+  }
+  tasks::add_reference(record);  // the caller's
+  return fill_claimed(record, ops, site, domain, name);
+}
+
+/// The record of a named id, now claimed, with one reference for the caller: adds the engine's.
+Record& Engine::fill_claimed(Record& record, const detail::BodyOps& ops, std::source_location site,
+                             detail::Domain domain, std::string_view name) {
+  record.rare->space->note_spawned();
+  tasks::add_reference(record);
+  record.ops = &ops;
+  record.site.here = site;
+  record.domain = domain;
+  if (!name.empty()) record.rare->label += " (" + std::string(name) + ")";
+  return record;
 }
 
 void Engine::abort_spawn(Record& record) noexcept {
   record.ops = nullptr;
-  record.site = {};
+  record.site.here = {};
   graph::for_each_block(record, [this](void* block) { free_block(block); });
   record.flags = 0;
   if (record.rare != nullptr && record.rare->space != nullptr) {
@@ -206,7 +225,7 @@ Record* Engine::complete(Record& record, launch::Lane& lane, const std::exceptio
   Record* continuation = nullptr;
   const detail::Domain domain = record.domain;
   complete::finish(record, cause, [&](Record& successor) {
-    if (continuation == nullptr && successor.domain == domain && successor.flags == 0) {
+    if (continuation == nullptr && successor.domain == domain && (successor.flags & tasks::kFullRoad) == 0) {
       continuation = &successor;
     } else {
       make_ready(successor, lane);
@@ -254,7 +273,7 @@ std::exception_ptr Engine::note_root_failure(Record& record, const std::exceptio
   const std::string name = detail::name_of(record);
   {
     const std::lock_guard lock(failures_mutex_);
-    failures_.roots.push_back({name, record.site, error});
+    failures_.roots.push_back({name, detail::site_of(record), error});
   }
   return std::make_exception_ptr(DependencyFailed("polyreme: not run, because " + name + " failed", error));
 }
@@ -266,9 +285,7 @@ Engine::Failures Engine::take_failures() {
 
 std::string describe(const Failure& failure) {
   std::string text = failure.task;
-  if (failure.site.line() != 0) {
-    text += ", spawned at " + std::string(failure.site.file_name()) + ":" + std::to_string(failure.site.line());
-  }
+  if (failure.site.known()) text += ", spawned at " + failure.site.text();
   try {
     std::rethrow_exception(failure.error);
   } catch (const std::exception& error) {

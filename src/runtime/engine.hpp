@@ -93,6 +93,10 @@ class Engine final : public graph::RecordSource {
   [[nodiscard]] tasks::Record& begin_named_spawn(const detail::BodyOps& ops, std::source_location site,
                                                  detail::Domain domain, std::string_view name,
                                                  graph::SpaceState* space, std::span<const std::int64_t> index);
+  /// The same for the record of a named id, which the caller holds.
+  [[nodiscard]] tasks::Record& begin_spawn_into(tasks::Record& record, const detail::BodyOps& ops,
+                                                std::source_location site, detail::Domain domain,
+                                                std::string_view name);
   void abort_spawn(tasks::Record& record) noexcept;
   void commit_spawn(tasks::Record& record, std::span<tasks::Record* const> predecessors);
   void release(tasks::Record& record) noexcept;
@@ -174,6 +178,8 @@ class Engine final : public graph::RecordSource {
   void link(tasks::Record& record, std::span<tasks::Record* const> predecessors, launch::Lane& lane);
   void make_ready(tasks::Record& record, launch::Lane& lane);
   void check_open() const;
+  tasks::Record& fill_claimed(tasks::Record& record, const detail::BodyOps& ops, std::source_location site,
+                              detail::Domain domain, std::string_view name);
   tasks::Record* complete(tasks::Record& record, launch::Lane& lane, const std::exception_ptr* cause) noexcept;
   tasks::Record* fail(tasks::Record& record, launch::Lane& lane, std::exception_ptr error) noexcept;
   tasks::Record* cancel(tasks::Record& record, launch::Lane& lane) noexcept;

@@ -390,6 +390,7 @@ void Engine::worker_main() {
     slot = deck_.pool.park(
         seat, session.slot(), searching, [this] { return deck_.any_work(); }, [this] { on_all_idle_locked(); });
   }
+  if (deck_.interpreter != nullptr) deck_.interpreter->thread_ends();
 }
 
 }  // namespace polyreme::runtime

@@ -77,7 +77,7 @@ struct alignas(2 * base::kCacheLine) Record {
   sync::Atomic<std::uintptr_t> successors;  ///< tagged list head, or kClosed
   sync::Atomic<std::uint32_t> pending;      ///< predecessors that are not done; 1 until the task is committed
   detail::Domain domain;
-  std::uint8_t edges_used;
+  std::uint8_t unused;
   std::uint16_t flags;  ///< kFullRoad …
   Rare* rare;
   std::uint64_t id;  ///< unique within the runtime, ascending by producer
@@ -85,12 +85,15 @@ struct alignas(2 * base::kCacheLine) Record {
   // ---- line 1
   std::byte body[detail::kInlineBodyBytes];
   const detail::BodyOps* ops;
-  std::source_location site;
+  union Site {
+    std::source_location here;
+    const SpawnSite* elsewhere;  ///< with kForeignSite: outlives the record
+  } site;
 };
 
 inline constexpr std::uint16_t kFullRoad = 1;      ///< placed and admitted before it is launched
 inline constexpr std::uint16_t kEdgeBlocks = 2;    ///< the last inline edge holds a chain of edge blocks
-inline constexpr std::uint16_t kTraceNamed = 4;
+inline constexpr std::uint16_t kForeignSite = 4;    ///< spawned by a program in another language
 
 static_assert(sizeof(Record) == 128, "a record is two cache lines");
 static_assert(offsetof(Record, body) == detail::kBodyOffset);
@@ -101,10 +104,10 @@ inline void reset(Record& record, std::uint64_t references, std::uint64_t flags)
   record.successors.store(0, sync::memory_order_relaxed);
   record.pending.store(1, sync::memory_order_relaxed);
   record.domain = detail::Domain::kNative;
-  record.edges_used = 0;
   record.flags = 0;
   record.rare = nullptr;
   record.ops = nullptr;
+  record.site.here = {};
 }
 
 [[nodiscard]] inline Rare& rare_of(Record& record) {

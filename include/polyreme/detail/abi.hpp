@@ -5,6 +5,8 @@
 // construction throws.
 #pragma once
 
+#include <polyreme/errors.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -77,7 +79,7 @@ void wait_done(Record& record);
   return reinterpret_cast<std::byte*>(&record) + kBodyOffset;
 }
 [[nodiscard]] std::string name_of(const Record& record);
-[[nodiscard]] std::string site_of(const Record& record);
+[[nodiscard]] SpawnSite site_of(const Record& record);
 [[nodiscard]] bool belongs_to(const Record& record, const runtime::Engine& engine) noexcept;
 
 }  // namespace polyreme::detail
