@@ -26,9 +26,9 @@ inline void poison(tasks::Record& successor, const std::exception_ptr& cause, co
 /// takes over each successor that became ready. The caller still holds the engine's reference afterwards.
 template <class Ready>
 inline void finish(tasks::Record& record, const std::exception_ptr* cause, Ready&& ready) {
-  // With no other reference nobody can push any more: what is in the list is all there will be.
-  std::uintptr_t member = tasks::sole_owner(record) ? record.successors.load(sync::memory_order_acquire)
-                                                    : graph::close_list(record.successors);
+  // Without a handle nobody can push any more: what is in the list is all there will be, and nobody will ask for "closed".
+  std::uintptr_t member = tasks::only_engine_holds(record) ? record.successors.load(sync::memory_order_acquire)
+                                                           : graph::close_list(record.successors);
   while (member != 0) {
     const graph::Member next = graph::next_member(member);
     if (next.successor != nullptr) {

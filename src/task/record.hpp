@@ -130,6 +130,13 @@ inline void reset(Record& record, std::uint64_t references, std::uint64_t flags)
   return (record.state.load(sync::memory_order_acquire) & state::kReferences) == state::kOneReference;
 }
 
+/// True when the engine's reference is the caller's and the only one: no handle is left, so none can be made any more. After
+/// a claim the last reference may be a handle.
+[[nodiscard]] inline bool only_engine_holds(const Record& record) noexcept {
+  return (record.state.load(sync::memory_order_acquire) & (state::kReferences | state::kClaimed)) ==
+         state::kOneReference;
+}
+
 inline void add_reference(Record& record) noexcept {
   // Relaxed: the caller has a reference already, so the count cannot reach 0 meanwhile.
   record.state.fetch_add(state::kOneReference, sync::memory_order_relaxed);
@@ -161,19 +168,28 @@ inline void unclaim_spawn(Record& record) noexcept {
   return (record.state.fetch_or(state::kStarted, sync::memory_order_acq_rel) & state::kStarted) == 0;
 }
 
+/// → running, for a thread that has another reference than the engine's. Sets both flags or neither: kClaimed on a task
+/// that a queue's holder runs would make nobody drop the engine's reference.
+[[nodiscard]] inline bool claim(Record& record) noexcept {
+  std::uint64_t seen = record.state.load(sync::memory_order_relaxed);
+  do {
+    if ((seen & state::kStarted) != 0) return false;
+  } while (!record.state.compare_exchange_weak(seen, seen | state::kStarted | state::kClaimed,
+                                               sync::memory_order_acq_rel, sync::memory_order_relaxed));
+  return true;
+}
+
 /// ready → running, for a thread that holds a handle while the record is still in some queue. On success the engine's
 /// reference stays with that queue entry: whoever pops it drops it.
 [[nodiscard]] inline bool try_claim(Record& record) noexcept {
   // Acquire: partner is the last count-down; the record is complete and its predecessors are done.
   if (record.pending.load(sync::memory_order_acquire) != 0) return false;
-  return (record.state.fetch_or(state::kStarted | state::kClaimed, sync::memory_order_acq_rel) & state::kStarted) == 0;
+  return claim(record);
 }
 
 /// waiting → done, for a task that a deadlock search dooms while predecessors still count it. The engine's reference stays
 /// with the queue entry that the last count-down will make.
-[[nodiscard]] inline bool take_over_waiting(Record& record) noexcept {
-  return (record.state.fetch_or(state::kStarted | state::kClaimed, sync::memory_order_acq_rel) & state::kStarted) == 0;
-}
+[[nodiscard]] inline bool take_over_waiting(Record& record) noexcept { return claim(record); }
 
 /// waiting: a predecessor failed. True: the caller is the first and sets rare->failure, before its count-down.
 [[nodiscard]] inline bool set_poisoned(Record& record) noexcept {
