@@ -1,6 +1,6 @@
 """Blocked Cholesky factorisation of a symmetric positive definite matrix: a task a tile and step.
 
-    python examples/cholesky.py [--size 4096] [--tile 256] [--workers 2] [--no-compare]
+    python examples/cholesky.py [--size 4096] [--tile 512] [--workers 2] [--no-compare]
 
 The matrix is cut into square tiles. Step k factorises the diagonal tile k, solves for the tiles below it, and updates
 every tile to the right. The loops below are those of the textbook; a task says which earlier ones it follows, and
@@ -112,7 +112,7 @@ def measure(
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Blocked Cholesky factorisation with polyreme")
     parser.add_argument("--size", type=int, default=4096, help="rows of the matrix (default 4096)")
-    parser.add_argument("--tile", type=int, default=256, help="rows of a tile (default 256)")
+    parser.add_argument("--tile", type=int, default=512, help="rows of a tile (default 512)")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="default: every core")
     parser.add_argument("--repeats", type=int, default=3, help="timed runs after one that warms up (default 3)")
     parser.add_argument(

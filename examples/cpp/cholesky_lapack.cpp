@@ -172,7 +172,7 @@ double relative_error(const Matrix& factor, const Matrix& reference) {
 
 struct Options {
     int size = 4096;
-    int tile = 256;
+    int tile = 512;
     int workers = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
     int repeats = 3;
     bool json = false;
