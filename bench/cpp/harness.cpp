@@ -23,7 +23,7 @@ unsigned parse_count(std::string_view option, std::string_view text) {
 }
 
 void print_list(std::ostream& out, std::string_view key, const std::vector<double>& values) {
-    out << ", \"" << key << "\": [";
+    out << R"(, ")" << key << R"(": [)";
     for (std::size_t i = 0; i < values.size(); ++i) {
         std::array<char, 32> text{};
         std::snprintf(text.data(), text.size(), "%.3f", values[i]);
@@ -64,11 +64,11 @@ Options parse_options(int argc, const char* const* argv) {
 }
 
 void print_json(std::ostream& out, const Measurement& measurement) {
-    out << "{\"runtime\": \"" << measurement.runtime << "\", \"graph\": \"" << measurement.graph
-        << "\", \"tasks\": " << measurement.tasks << ", \"slots\": " << measurement.slots;
+    out << R"({"runtime": ")" << measurement.runtime << R"(", "graph": ")" << measurement.graph
+        << R"(", "tasks": )" << measurement.tasks << R"(, "slots": )" << measurement.slots;
     print_list(out, "ns_per_task", measurement.ns_per_task);
     print_list(out, "release_ns_per_task", measurement.release_ns_per_task);
-    out << "}" << std::endl;
+    out << "}\n" << std::flush;
 }
 
 int guarded_main(int argc, const char* const* argv, void (*program)(const Options&)) {

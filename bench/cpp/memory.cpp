@@ -18,15 +18,14 @@ std::size_t resident_bytes() {
 
 void print_live(std::string_view runtime, TaskIndex tasks, std::size_t before, std::size_t after) {
     const double bytes = static_cast<double>(after) - static_cast<double>(before);
-    std::cout << "{\"runtime\": \"" << runtime << "\", \"tasks\": " << tasks
-              << ", \"bytes_per_task\": " << bytes / tasks << "}" << std::endl;
+    std::cout << R"({"runtime": ")" << runtime << R"(", "tasks": )" << tasks << R"(, "bytes_per_task": )"
+              << bytes / tasks << "}\n";
 }
 
 void print_stream(std::string_view runtime, TaskIndex first, std::size_t after_first, TaskIndex all,
                   std::size_t after_all) {
-    std::cout << "{\"runtime\": \"" << runtime << "\", \"first_tasks\": " << first
-              << ", \"first_bytes\": " << after_first << ", \"all_tasks\": " << all
-              << ", \"all_bytes\": " << after_all << "}" << std::endl;
+    std::cout << R"({"runtime": ")" << runtime << R"(", "first_tasks": )" << first << R"(, "first_bytes": )"
+              << after_first << R"(, "all_tasks": )" << all << R"(, "all_bytes": )" << after_all << "}\n";
 }
 
 }  // namespace polyreme::bench
