@@ -13,6 +13,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 
 #include "base/ticks.hpp"
@@ -87,6 +88,7 @@ class Session {
   Stop work(Asked&& asked) {
     while (true) {
       if (deck_.pool.slot_wanted() && hand_over()) return Stop::kLostSlot;
+      if (stop_ != nullptr && stop_->load(std::memory_order_relaxed)) return Stop::kAsked;
       tasks::Record* record = next();
       if (record == nullptr) {
         record = search(asked);
@@ -96,6 +98,9 @@ class Session {
       run_chain(record);
     }
   }
+
+  /// work() also returns, between two tasks, once `*stop` is true; null: never.
+  void stop_when(const std::atomic<bool>* stop) noexcept { stop_ = stop; }
 
   void leave_interpreter() noexcept {
     if (!inside_) return;
@@ -207,7 +212,7 @@ class Session {
     if (!searching_) searching_ = deck_.pool.try_begin_search();
     if (!searching_) return steal();
     const std::uint64_t begin = base::ticks();
-    for (std::uint32_t round = 0;; ++round) {
+    while (true) {
       if (tasks::Record* record = steal(); record != nullptr) return record;
       if (asked()) {
         asked_ = true;
@@ -274,6 +279,7 @@ class Session {
   bool searching_ = false;
   bool inside_ = false;
   bool asked_ = false;
+  const std::atomic<bool>* stop_ = nullptr;
   std::uint64_t hold_begin_ = 0;
   const std::uint64_t hold_ticks_ = kHoldUs * base::ticks_per_us();
   const std::uint64_t spin_ticks_ = kSpinUs * base::ticks_per_us();

@@ -135,6 +135,39 @@ void Engine::commit_spawn(Record& record, std::span<Record* const> predecessors)
   link(record, predecessors, lane);
 }
 
+namespace {
+
+/// Makes a committed task ready once another one is done.
+struct Starter : graph::Listener {
+  Record* record = nullptr;
+};
+
+void start_now(graph::Listener& self, Record& /*done*/) noexcept {
+  const std::unique_ptr<Starter> starter(static_cast<Starter*>(&self));
+  Engine::of(*starter->record).start_committed(*starter->record);
+}
+
+}  // namespace
+
+void Engine::commit_when_done(Record& record, Record& target) {
+  auto starter = std::make_unique<Starter>();
+  starter->notify = start_now;
+  starter->record = &record;
+  launch::Lane& lane = lane_for(*this);
+  lane.spawned.add(1);
+  if (lane.trace != nullptr) [[unlikely]] trace_spawn(record, {}, lane);
+  if (graph::push_listener(target, *starter)) {
+    static_cast<void>(starter.release());
+  } else {
+    start_committed(record);
+  }
+}
+
+void Engine::start_committed(Record& record) {
+  record.pending.store(0, sync::memory_order_release);  // partner: try_claim
+  make_ready(record, lane_for(*this));
+}
+
 void Engine::link(Record& record, std::span<Record* const> predecessors, launch::Lane& lane) {
   for (const Record* predecessor : predecessors) {
     if (&of(*predecessor) != this) {

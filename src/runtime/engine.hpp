@@ -77,6 +77,7 @@ struct ThreadContext {
   std::uint64_t foreign_serial = 0;
   launch::Lane* foreign_lane = nullptr;
   bool holds_interpreter = false;    ///< a foreign thread says that it is inside (python/bind)
+  const std::atomic<bool>* stop_helping = nullptr;  ///< once true, the thread helps no further with a wait for all tasks
 };
 
 class Engine final : public graph::RecordSource {
@@ -99,6 +100,9 @@ class Engine final : public graph::RecordSource {
                                                 std::string_view name);
   void abort_spawn(tasks::Record& record) noexcept;
   void commit_spawn(tasks::Record& record, std::span<tasks::Record* const> predecessors);
+  /// Instead of commit_spawn: the task starts once `target` is done, however that ends.
+  void start_committed(tasks::Record& record);
+  void commit_when_done(tasks::Record& record, tasks::Record& target);
   void release(tasks::Record& record) noexcept;
   [[nodiscard]] std::shared_ptr<graph::SpaceState> make_space(std::string name);
   /// Called instead of a slot's queue for tasks that need placement and admission; null until such a stage is wired.
@@ -121,6 +125,9 @@ class Engine final : public graph::RecordSource {
   [[nodiscard]] bool wait_done(tasks::Record& record, std::int64_t timeout_ns, const WaitHooks* hooks);
   /// Runs tasks of this runtime until all are done. @throws TaskErrors.
   void wait_all();
+  /// The helping half of a wait by a foreign thread, without the sleep. True: what is waited for has come.
+  [[nodiscard]] bool help_until_done(tasks::Record& record);
+  [[nodiscard]] bool help_until_quiescent();
   /// False on timeout (nanoseconds; negative: none). Does not report failures.
   [[nodiscard]] bool wait_quiescent(std::int64_t timeout_ns, const WaitHooks* hooks);
   /// Takes the root failures collected since the last call.

@@ -66,7 +66,7 @@ Waiter* subscribe(Record& record, Record* waiting_body) {
 bool Engine::wait_done(Record& record, std::int64_t timeout_ns, const WaitHooks* hooks) {
   if (tasks::done(record)) return true;
   if (!in_body_of(*this)) {
-    if (timeout_ns < 0 && help_with(record)) return true;
+    if (timeout_ns < 0 && help_until_done(record)) return true;
     return block_outside(record, timeout_ns, hooks);
   }
   ThreadContext& self = this_thread;
@@ -102,7 +102,8 @@ bool Engine::block_in_body(Session& session, Record& record, std::int64_t timeou
   ThreadContext& self = this_thread;
   Record* const body = self.current;
   ensure_spare();
-  Waiter* const waiter = subscribe(record, body);
+  // A timed wait ends by itself, perhaps before the listener is told: it must not lead a search to a body that is gone.
+  Waiter* const waiter = subscribe(record, timeout_ns < 0 ? body : nullptr);
   const bool is_worker = self.seat != nullptr;
   if (waiter == nullptr) {
     forget_blocked(is_worker);
@@ -143,6 +144,11 @@ bool Engine::block_outside(Record& record, std::int64_t timeout_ns, const WaitHo
   return slept == Slept::kOver;
 }
 
+bool Engine::help_until_done(Record& record) {
+  if (in_body_of(*this)) return false;
+  return tasks::done(record) || help_with(record);
+}
+
 bool Engine::help_with(Record& record) {
   // Look before taking a slot: most waits are for tasks that are not ready.
   if (record.pending.load(sync::memory_order_acquire) != 0 ||
@@ -153,7 +159,10 @@ bool Engine::help_with(Record& record) {
   if (slot == launch::kNoSlot) return false;
   HelperSession helper(*this, slot);
   const bool claimed = tasks::try_claim(record);
-  if (claimed) run_inline(helper.session(), record);
+  if (claimed) {
+    helper.session().stop_searching(true);  // while the body runs nobody must rely on this search
+    run_inline(helper.session(), record);
+  }
   return claimed;
 }
 
@@ -163,7 +172,15 @@ void Engine::help_all() {
   const std::uint32_t slot = deck_.pool.try_take();
   if (slot == launch::kNoSlot) return;
   HelperSession helper(*this, slot);
+  helper.session().stop_when(this_thread.stop_helping);
   helper.lost_slot = helper.session().work([this] { return deck_.lanes.quiescent(); }) == Session::Stop::kLostSlot;
+}
+
+bool Engine::help_until_quiescent() {
+  if (in_body_of(*this)) return false;
+  if (deck_.lanes.quiescent()) return true;
+  help_all();
+  return deck_.lanes.quiescent();
 }
 
 bool Engine::wait_quiescent(std::int64_t timeout_ns, const WaitHooks* hooks) {
@@ -171,11 +188,7 @@ bool Engine::wait_quiescent(std::int64_t timeout_ns, const WaitHooks* hooks) {
     throw UsageError(
         "polyreme: wait() in a body would wait for the body itself; wait for single tasks, or return and wait outside");
   }
-  if (deck_.lanes.quiescent()) return true;
-  if (timeout_ns < 0) {
-    help_all();
-    if (deck_.lanes.quiescent()) return true;
-  }
+  if (deck_.lanes.quiescent() || (timeout_ns < 0 && help_until_quiescent())) return true;
   const WaiterHandle handle(new Waiter);
   Waiter& waiter = *handle.waiter;
   waiter.for_quiescence = true;
@@ -249,6 +262,7 @@ std::exception_ptr Engine::unregister_waiter(Waiter& waiter) noexcept {
   return deck_.pool.locked([&](bool) {
     waiters_.erase(std::find(waiters_.begin(), waiters_.end(), &waiter));
     if (waiter.is_producer) ++producers_;
+    waiter.waiting_body = nullptr;  // with an error the listener stays, and may outlive the body
     return waiter.error;
   });
 }

@@ -1,0 +1,151 @@
+#include "body.hpp"
+
+#include <array>
+
+#include "errors.hpp"
+#include "interpreter.hpp"
+#include "task/record.hpp"
+#include "task_object.hpp"
+
+namespace polyreme::python {
+
+namespace {
+
+struct Body {
+  PyObject* callable;
+  std::uint32_t count;      ///< positional arguments in place
+  std::uint16_t task_mask;  ///< which of them are tasks
+  std::uint16_t boxed;      ///< 1: arguments[0] is a tuple, arguments[1] a dict or null
+  std::array<PyObject*, kInlineArguments> arguments;
+};
+static_assert(sizeof(Body) <= detail::kInlineBodyBytes);
+
+Body& body_in(void* storage) noexcept { return *static_cast<Body*>(storage); }
+
+/// The argument as the body sees it. New reference.
+PyObject* received(PyObject* argument) noexcept {
+  if (!is_task(argument)) return Py_NewRef(argument);
+  // Done and successful, or the body would not start.
+  return result_object(*record_of(argument));
+}
+
+/// Replaces tasks among the values of the body's own dict by their results.
+bool receive_keywords(PyObject* keywords) noexcept {
+  PyObject *key, *value;
+  // Only values of existing keys change, which PyDict_Next allows.
+  for (Py_ssize_t at = 0; PyDict_Next(keywords, &at, &key, &value) != 0;) {
+    if (!is_task(value)) continue;
+    PyObject* received_value = received(value);
+    const int set = PyDict_SetItem(keywords, key, received_value);
+    Py_DECREF(received_value);
+    if (set < 0) return false;
+  }
+  return true;
+}
+
+PyObject* call_boxed(const Body& body) noexcept {
+  PyObject* given = body.arguments[0];
+  const Py_ssize_t count = PyTuple_GET_SIZE(given);
+  PyObject* arguments = PyTuple_New(count);
+  if (arguments == nullptr) return nullptr;
+  for (Py_ssize_t i = 0; i < count; ++i) PyTuple_SET_ITEM(arguments, i, received(PyTuple_GET_ITEM(given, i)));
+  PyObject* keywords = body.arguments[1];
+  if (keywords != nullptr && !receive_keywords(keywords)) {
+    Py_DECREF(arguments);
+    return nullptr;
+  }
+  PyObject* result = PyObject_Call(body.callable, arguments, keywords);
+  Py_DECREF(arguments);
+  return result;
+}
+
+PyObject* call_in_place(Body& body) noexcept {
+  // One free place before the first argument lets bound methods be called without a copy.
+  std::array<PyObject*, kInlineArguments + 1> row{};
+  for (std::uint32_t i = 0; i < body.count; ++i) {
+    PyObject* argument = body.arguments[i];
+    if ((body.task_mask >> i & 1U) != 0) {
+      body.arguments[i] = result_object(*record_of(argument));
+      Py_DECREF(argument);
+      argument = body.arguments[i];
+    }
+    row[i + 1] = argument;
+  }
+  return PyObject_Vectorcall(body.callable, row.data() + 1, body.count | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);
+}
+
+void drop_body(Body& body) noexcept {
+  drop_reference(body.callable);
+  const std::uint32_t used = body.boxed != 0 ? 2 : body.count;
+  for (std::uint32_t i = 0; i < used; ++i) drop_reference(body.arguments[i]);
+}
+
+void drop_body_inside(Body& body) noexcept {
+  Py_DECREF(body.callable);
+  const std::uint32_t used = body.boxed != 0 ? 2 : body.count;
+  for (std::uint32_t i = 0; i < used; ++i) Py_XDECREF(body.arguments[i]);
+}
+
+/// A failed task without a name gets that of its function, for the error report.
+void name_after_function(Record& record, PyObject* callable) noexcept {
+  tasks::Rare& rare = tasks::rare_of(record);
+  if (!rare.label.empty()) return;
+  PyObject* name = PyObject_GetAttrString(callable, "__qualname__");
+  const char* text = name != nullptr && PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : nullptr;
+  if (text != nullptr) rare.label = text;
+  Py_XDECREF(name);
+  PyErr_Clear();
+}
+
+void run(void* storage, Record& self) {
+  Body& body = body_in(storage);
+  PyObject* result = body.boxed != 0 ? call_boxed(body) : call_in_place(body);
+  if (result == nullptr) {
+    const PythonError error = PythonError::fetch();
+    name_after_function(self, body.callable);
+    drop_body_inside(body);
+    throw error;
+  }
+  drop_body_inside(body);
+  *static_cast<PyObject**>(storage) = result;
+}
+
+void destroy_body(void* storage) noexcept { drop_body(body_in(storage)); }
+
+void destroy_result(void* storage) noexcept { drop_reference(*static_cast<PyObject**>(storage)); }
+
+const detail::BodyOps kPythonOps{&run, &destroy_body, &destroy_result, &typeid(PyObject*)};
+
+}  // namespace
+
+const detail::BodyOps& python_ops() noexcept { return kPythonOps; }
+
+bool fill_body(Record& record, PyObject* fn, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords) noexcept {
+  Body& body = body_in(record.body);
+  body.task_mask = 0;
+  if (count <= kInlineArguments && keywords == nullptr) {
+    body.boxed = 0;
+    body.count = static_cast<std::uint32_t>(count);
+    for (Py_ssize_t i = 0; i < count; ++i) {
+      body.arguments[static_cast<std::size_t>(i)] = Py_NewRef(arguments[i]);
+      if (is_task(arguments[i])) body.task_mask = static_cast<std::uint16_t>(body.task_mask | 1U << i);
+    }
+  } else {
+    PyObject* tuple = PyTuple_New(count);
+    if (tuple == nullptr) return false;
+    for (Py_ssize_t i = 0; i < count; ++i) PyTuple_SET_ITEM(tuple, i, Py_NewRef(arguments[i]));
+    body.boxed = 1;
+    body.count = 0;
+    body.arguments[0] = tuple;
+    body.arguments[1] = Py_XNewRef(keywords);
+  }
+  body.callable = Py_NewRef(fn);
+  return true;
+}
+
+PyObject* result_object(const Record& record) noexcept {
+  if (record.ops != &kPythonOps) return Py_NewRef(Py_None);
+  return Py_NewRef(*reinterpret_cast<PyObject* const*>(record.body));
+}
+
+}  // namespace polyreme::python

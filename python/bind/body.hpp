@@ -1,0 +1,29 @@
+// A Python call as the body of a task.
+//
+// Layout of the record's 48 bytes: six words. [0] callable, later the result; [1] argument count, task mask and whether
+// the arguments are boxed; [2..5] up to four positional arguments, or, boxed, [2] a tuple and [3] a dict or null.
+// A task among the arguments is kept as its handle and replaced by its result when the body starts.
+#pragma once
+
+#include <Python.h>
+
+#include <polyreme/detail/abi.hpp>
+
+namespace polyreme::python {
+
+using tasks::Record;
+
+inline constexpr Py_ssize_t kInlineArguments = 4;
+
+/// Fills `record` with fn(*arguments, **keywords); takes new references. `task_mask` bit i: argument i is a Task.
+/// False with an error set; the storage then holds nothing.
+[[nodiscard]] bool fill_body(Record& record, PyObject* fn, PyObject* const* arguments, Py_ssize_t count,
+                             PyObject* keywords) noexcept;
+
+/// The operations of Python bodies.
+[[nodiscard]] const detail::BodyOps& python_ops() noexcept;
+
+/// The result of a done, successful task, as a new reference. Values of C++ tasks are not Python objects: None.
+[[nodiscard]] PyObject* result_object(const Record& record) noexcept;
+
+}  // namespace polyreme::python

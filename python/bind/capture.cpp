@@ -1,0 +1,176 @@
+#include "capture.hpp"
+
+#include <array>
+
+namespace polyreme::python {
+
+namespace {
+
+/// What polyreme._capture.analyse says of a code object: a tuple (globals read, captured names assigned, globals assigned),
+/// each a tuple of str.
+struct State {
+  PyObject* analyses = nullptr;       ///< dict: code object → that tuple
+  PyObject* overlay_type = nullptr;   ///< dict subclass whose missing keys are looked up in the function's own globals
+};
+
+State& state() noexcept {
+  static State instance;
+  return instance;
+}
+
+/// Keys that the interpreter reads from a function's globals without asking __missing__.
+constexpr std::array<const char*, 5> kModuleKeys{"__builtins__", "__name__", "__package__", "__spec__", "__file__"};
+
+bool capturable(PyObject* value, int depth = 0) noexcept {
+  if (PyLong_CheckExact(value) || PyFloat_CheckExact(value) || PyBool_Check(value) || PyUnicode_CheckExact(value) ||
+      PyBytes_CheckExact(value)) {
+    return true;
+  }
+  constexpr int kDeepest = 8;
+  if (!PyTuple_CheckExact(value) || depth == kDeepest) return false;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(value); ++i) {
+    if (!capturable(PyTuple_GET_ITEM(value, i), depth + 1)) return false;
+  }
+  return true;
+}
+
+/// Borrowed; null with an error set.
+PyObject* analysis_of(PyObject* code) {
+  if (state().analyses == nullptr) {
+    PyObject* module = PyImport_ImportModule("polyreme._capture");
+    if (module == nullptr) return nullptr;
+    state().overlay_type = PyObject_GetAttrString(module, "Overlay");
+    Py_DECREF(module);
+    if (state().overlay_type == nullptr) return nullptr;
+    state().analyses = PyDict_New();
+    if (state().analyses == nullptr) return nullptr;
+  }
+  PyObject* known = PyDict_GetItemWithError(state().analyses, code);
+  if (known != nullptr || PyErr_Occurred() != nullptr) return known;
+  PyObject* module = PyImport_ImportModule("polyreme._capture");
+  if (module == nullptr) return nullptr;
+  PyObject* analysis = PyObject_CallMethod(module, "analyse", "O", code);
+  Py_DECREF(module);
+  if (analysis == nullptr) return nullptr;
+  const int set = PyDict_SetItem(state().analyses, code, analysis);
+  Py_DECREF(analysis);
+  return set < 0 ? nullptr : PyDict_GetItemWithError(state().analyses, code);
+}
+
+bool refuse_assignment(PyObject* function, PyObject* name) {
+  PyErr_Format(PyExc_ValueError,
+               "%R assigns %R, which a task captures by value, so that the assignment would be lost; return the value, or "
+               "say capture=\"reference\" to share the variable",
+               function, name);
+  return false;
+}
+
+/// New cells with what the old ones hold. A cell that is still empty stays shared: it may be filled before the task runs.
+bool copy_closure(PyObject* function, PyObject* own_name, Captured& out, PyObject*& closure) {
+  PyObject* old = PyFunction_GetClosure(function);
+  if (old == nullptr) {
+    closure = nullptr;
+    return true;
+  }
+  PyObject* names = PyCode_GetFreevars(reinterpret_cast<PyCodeObject*>(PyFunction_GetCode(function)));
+  if (names == nullptr) return false;
+  const Py_ssize_t count = PyTuple_GET_SIZE(old);
+  closure = PyTuple_New(count);
+  if (closure == nullptr) {
+    Py_DECREF(names);
+    return false;
+  }
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    PyObject* cell = PyTuple_GET_ITEM(old, i);
+    const bool is_self = PyUnicode_Compare(PyTuple_GET_ITEM(names, i), own_name) == 0;
+    PyObject* value = is_self ? nullptr : PyCell_GET(cell);
+    PyObject* fresh = is_self || value != nullptr ? PyCell_New(value) : Py_NewRef(cell);
+    if (fresh == nullptr) {
+      Py_DECREF(names);
+      Py_CLEAR(closure);
+      return false;
+    }
+    if (is_self) out.own_cell = fresh;
+    PyTuple_SET_ITEM(closure, i, fresh);
+  }
+  Py_DECREF(names);
+  return true;
+}
+
+/// An overlay over the function's globals if the body names any that are captured; else null and true.
+bool overlay_globals(PyObject* function, PyObject* analysis, PyObject* own_name, Captured& out, PyObject*& overlay) {
+  overlay = nullptr;
+  PyObject* globals = PyFunction_GetGlobals(function);
+  PyObject* read = PyTuple_GET_ITEM(analysis, 0);
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(read); ++i) {
+    PyObject* name = PyTuple_GET_ITEM(read, i);
+    const bool is_self = out.own_cell == nullptr && PyUnicode_Compare(name, own_name) == 0;
+    PyObject* value = is_self ? nullptr : PyDict_GetItemWithError(globals, name);
+    if (!is_self && value == nullptr && PyErr_Occurred() != nullptr) return false;
+    if (!is_self && (value == nullptr || !capturable(value))) continue;
+    if (overlay == nullptr) {
+      PyObject* assigned = PyTuple_GET_ITEM(analysis, 2);
+      if (PyTuple_GET_SIZE(assigned) != 0) return refuse_assignment(function, PyTuple_GET_ITEM(assigned, 0));
+      overlay = PyObject_CallOneArg(state().overlay_type, globals);
+      if (overlay == nullptr) return false;
+      for (const char* key : kModuleKeys) {
+        PyObject* kept = PyDict_GetItemString(globals, key);
+        if (kept != nullptr && PyDict_SetItemString(overlay, key, kept) < 0) return false;
+      }
+    }
+    if (is_self) {
+      out.own_globals = overlay;
+    } else if (PyDict_SetItem(overlay, name, value) < 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+PyObject* copy_function(PyObject* function, PyObject* globals, PyObject* closure) {
+  PyObject* copy = PyFunction_NewWithQualName(PyFunction_GetCode(function), globals,
+                                              reinterpret_cast<PyFunctionObject*>(function)->func_qualname);
+  if (copy == nullptr) return nullptr;
+  PyObject* defaults = PyFunction_GetDefaults(function);
+  PyObject* keyword_defaults = PyFunction_GetKwDefaults(function);
+  if ((closure != nullptr && PyFunction_SetClosure(copy, closure) < 0) ||
+      (defaults != nullptr && PyFunction_SetDefaults(copy, defaults) < 0) ||
+      (keyword_defaults != nullptr && PyFunction_SetKwDefaults(copy, keyword_defaults) < 0)) {
+    Py_DECREF(copy);
+    return nullptr;
+  }
+  return copy;
+}
+
+}  // namespace
+
+bool capture_by_value(PyObject* function, Captured& out) {
+  PyObject* analysis = analysis_of(PyFunction_GetCode(function));
+  if (analysis == nullptr) return false;
+  PyObject* assigned = PyTuple_GET_ITEM(analysis, 1);
+  if (PyTuple_GET_SIZE(assigned) != 0) return refuse_assignment(function, PyTuple_GET_ITEM(assigned, 0));
+  out.own_name = reinterpret_cast<PyFunctionObject*>(function)->func_name;
+  PyObject* closure = nullptr;
+  PyObject* overlay = nullptr;
+  bool copied = copy_closure(function, out.own_name, out, closure) &&
+                overlay_globals(function, analysis, out.own_name, out, overlay);
+  if (copied) {
+    if (closure == nullptr && overlay == nullptr) {
+      out.function = Py_NewRef(function);
+    } else {
+      out.function = copy_function(function, overlay != nullptr ? overlay : PyFunction_GetGlobals(function), closure);
+      copied = out.function != nullptr;
+    }
+  }
+  Py_XDECREF(closure);
+  Py_XDECREF(overlay);
+  return copied;
+}
+
+bool bind_self(const Captured& captured, PyObject* handle) {
+  if (captured.own_cell != nullptr) return PyCell_Set(captured.own_cell, handle) == 0;
+  if (captured.own_globals != nullptr) return PyDict_SetItem(captured.own_globals, captured.own_name, handle) == 0;
+  return true;
+}
+
+}  // namespace polyreme::python

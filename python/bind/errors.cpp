@@ -1,0 +1,178 @@
+#include "errors.hpp"
+
+#include <new>
+#include <stdexcept>
+#include <system_error>
+
+#include "interpreter.hpp"
+
+namespace polyreme::python {
+
+namespace {
+
+struct ErrorTypes {
+  PyObject* error = nullptr;
+  PyObject* usage = nullptr;
+  PyObject* duplicate_id = nullptr;
+  PyObject* closed = nullptr;
+  PyObject* cycle = nullptr;
+  PyObject* missing = nullptr;
+  PyObject* dependency_failed = nullptr;
+  PyObject* cancelled = nullptr;
+};
+
+ErrorTypes& types() noexcept {
+  static ErrorTypes instance;
+  return instance;
+}
+
+bool add(PyObject* module, PyObject*& slot, const char* name, const char* doc, PyObject* bases) {
+  const std::string qualified = std::string("polyreme.") + name;
+  slot = PyErr_NewExceptionWithDoc(qualified.c_str(), doc, bases, nullptr);
+  Py_XDECREF(bases);
+  if (slot == nullptr) return false;
+  return PyModule_AddObjectRef(module, name, slot) == 0;
+}
+
+PyObject* pair(PyObject* first, PyObject* second) { return PyTuple_Pack(2, first, second); }
+
+PyObject* make(PyObject* type, const char* text) { return PyObject_CallFunction(type, "s", text); }
+
+void set_cause(PyObject* exception, const std::exception_ptr& cause) {
+  if (cause == nullptr) return;
+  PyObject* object = to_object(cause);
+  if (object == nullptr) {
+    PyErr_Clear();
+    return;
+  }
+  PyException_SetContext(exception, Py_NewRef(object));
+  PyException_SetCause(exception, object);
+}
+
+}  // namespace
+
+// ---- PythonError
+
+PythonError PythonError::fetch() {
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  PyErr_NormalizeException(&type, &value, &traceback);
+  if (traceback != nullptr) PyException_SetTraceback(value, traceback);
+  Py_XDECREF(type);
+  return PythonError(value, traceback);
+}
+
+PythonError::PythonError(const PythonError& other) noexcept
+    : std::exception(other), exception_(other.exception_), traceback_(other.traceback_) {
+  // Copies are made by throw expressions only, on the thread that fetched.
+  Py_XINCREF(exception_);
+  Py_XINCREF(traceback_);
+}
+
+PythonError::~PythonError() {
+  drop_reference(exception_);
+  drop_reference(traceback_);
+}
+
+PyObject* PythonError::object() const noexcept {
+  PyException_SetTraceback(exception_, traceback_ != nullptr ? traceback_ : Py_None);
+  return Py_NewRef(exception_);
+}
+
+// ---- types
+
+bool add_error_types(PyObject* module) {
+  ErrorTypes& t = types();
+  return add(module, t.error, "PolyremeError", "Base of the runtime's own exceptions.", PyTuple_Pack(1, PyExc_RuntimeError)) &&
+         add(module, t.usage, "UsageError", "A call that cannot be meant.", PyTuple_Pack(1, t.error)) &&
+         add(module, t.duplicate_id, "DuplicateIdError", "An id that was spawned before; ids name one task for ever.",
+             pair(t.usage, PyExc_ValueError)) &&
+         add(module, t.closed, "RuntimeClosedError", "The runtime is closed or closing.", PyTuple_Pack(1, t.usage)) &&
+         add(module, t.cycle, "CycleError", "Tasks depend on, or bodies wait for, each other in a circle.",
+             PyTuple_Pack(1, t.error)) &&
+         add(module, t.missing, "MissingTaskError",
+             "An id that others depend on was never spawned, and nobody is left who could.", PyTuple_Pack(1, t.error)) &&
+         add(module, t.dependency_failed, "DependencyFailed",
+             "The task did not run because one that it depends on failed; `__cause__` is that failure.",
+             PyTuple_Pack(1, t.error)) &&
+         add(module, t.cancelled, "TaskCancelled", "The task was cancelled before it started.", PyTuple_Pack(1, t.error));
+}
+
+PyObject* to_object(const std::exception_ptr& error) {
+  const ErrorTypes& t = types();
+  try {
+    std::rethrow_exception(error);
+  } catch (const PythonError& python) {
+    return python.object();
+  } catch (const DependencyFailed& failed) {
+    PyObject* object = make(t.dependency_failed, failed.what());
+    if (object != nullptr) set_cause(object, failed.cause());
+    return object;
+  } catch (const DuplicateId& e) {
+    return make(t.duplicate_id, e.what());
+  } catch (const RuntimeClosed& e) {
+    return make(t.closed, e.what());
+  } catch (const UsageError& e) {
+    return make(t.usage, e.what());
+  } catch (const CycleError& e) {
+    return make(t.cycle, e.what());
+  } catch (const MissingTask& e) {
+    return make(t.missing, e.what());
+  } catch (const TaskCancelled& e) {
+    return make(t.cancelled, e.what());
+  } catch (const Error& e) {
+    return make(t.error, e.what());
+  } catch (const std::bad_alloc&) {
+    return make(PyExc_MemoryError, "polyreme: out of memory");
+  } catch (const std::system_error& e) {
+    return make(PyExc_OSError, e.what());
+  } catch (const std::invalid_argument& e) {
+    return make(PyExc_ValueError, e.what());
+  } catch (const std::exception& e) {
+    return make(PyExc_RuntimeError, e.what());
+  } catch (...) {
+    return make(PyExc_RuntimeError, "polyreme: an exception that is no std::exception");
+  }
+}
+
+PyObject* raise(const std::exception_ptr& error) {
+  PyObject* object = to_object(error);
+  if (object == nullptr) return nullptr;
+  PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(object)), object);
+  Py_DECREF(object);
+  return nullptr;
+}
+
+PyObject* raise_current() { return raise(std::current_exception()); }
+
+PyObject* raise_group(const std::vector<Failure>& failures, std::uint64_t cancelled) {
+  PyObject* list = PyList_New(0);
+  if (list == nullptr) return nullptr;
+  for (const Failure& failure : failures) {
+    PyObject* object = to_object(failure.error);
+    if (object == nullptr) {
+      Py_DECREF(list);
+      return nullptr;
+    }
+    std::string note = "polyreme: raised by " + failure.task;
+    if (failure.site.known()) note += ", spawned at " + failure.site.text();
+    PyObject* added = PyObject_CallMethod(object, "add_note", "s", note.c_str());
+    if (added == nullptr) PyErr_Clear();  // an exception type with a broken add_note is still raised
+    Py_XDECREF(added);
+    const int appended = PyList_Append(list, object);
+    Py_DECREF(object);
+    if (appended < 0) {
+      Py_DECREF(list);
+      return nullptr;
+    }
+  }
+  std::string text = std::to_string(failures.size()) + (failures.size() == 1 ? " task failed" : " tasks failed");
+  if (cancelled != 0) text += ", " + std::to_string(cancelled) + " not run because of that";
+  PyObject* group = PyObject_CallFunction(PyExc_BaseExceptionGroup, "sN", text.c_str(), list);
+  if (group == nullptr) return nullptr;
+  PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(group)), group);
+  Py_DECREF(group);
+  return nullptr;
+}
+
+}  // namespace polyreme::python

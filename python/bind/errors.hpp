@@ -1,0 +1,45 @@
+// Exceptions across the border, both ways.
+#pragma once
+
+#include <Python.h>
+
+#include <exception>
+#include <string>
+
+#include <polyreme/errors.hpp>
+
+namespace polyreme::python {
+
+/// A Python exception on its way through the engine. Owns a reference to the exception object.
+class PythonError : public std::exception {
+ public:
+  /// Takes the calling thread's current error, with its traceback. Inside only.
+  static PythonError fetch();
+  PythonError(const PythonError& other) noexcept;
+  PythonError& operator=(const PythonError&) = delete;
+  ~PythonError() override;
+  [[nodiscard]] const char* what() const noexcept override { return "a Python exception"; }
+  /// New reference, with the traceback as it was when the body ended: raising it again does not make it grow.
+  [[nodiscard]] PyObject* object() const noexcept;
+
+ private:
+  PythonError(PyObject* object, PyObject* traceback) noexcept : exception_(object), traceback_(traceback) {}
+  PyObject* exception_;
+  PyObject* traceback_;
+};
+
+/// Adds the exception classes to the module. False with an error set on failure.
+[[nodiscard]] bool add_error_types(PyObject* module);
+
+/// The Python exception object for any C++ one. New reference; null with an error set when out of memory.
+[[nodiscard]] PyObject* to_object(const std::exception_ptr& error);
+
+/// Raises `error`; returns null, for `return raise(...)`.
+PyObject* raise(const std::exception_ptr& error);
+/// The same for the exception in flight.
+PyObject* raise_current();
+
+/// Raises an ExceptionGroup of the failures, each with a note that says where it was spawned. Returns null.
+PyObject* raise_group(const std::vector<Failure>& failures, std::uint64_t cancelled);
+
+}  // namespace polyreme::python

@@ -1,0 +1,100 @@
+#include "interpreter.hpp"
+
+#include <atomic>
+#include <mutex>
+#include <vector>
+
+#include "runtime/threads.hpp"
+
+namespace polyreme::python {
+
+namespace {
+
+/// The calling thread's state while it is outside; null if it never was inside.
+thread_local PyThreadState* saved_state = nullptr;
+thread_local bool made_here = false;
+
+struct PutAside {
+  std::mutex mutex;
+  std::vector<PyObject*> objects;
+  std::atomic<bool> any{false};
+};
+
+/// Never destroyed: handles may be dropped while the process ends.
+PutAside& put_aside() noexcept {
+  static auto* const instance = new PutAside;
+  return *instance;
+}
+
+}  // namespace
+
+PythonInterpreter& interpreter() noexcept {
+  static auto* const instance = new PythonInterpreter;
+  return *instance;
+}
+
+bool inside() noexcept { return PyGILState_Check() != 0; }
+
+void PythonInterpreter::enter() noexcept {
+  if (saved_state == nullptr) {
+    saved_state = PyThreadState_New(PyInterpreterState_Main());
+    POLYREME_CHECK(saved_state != nullptr);
+    made_here = true;
+  }
+  PyEval_RestoreThread(saved_state);
+  saved_state = nullptr;
+  drop_put_aside();
+}
+
+void PythonInterpreter::leave() noexcept { saved_state = PyEval_SaveThread(); }
+
+void PythonInterpreter::breathe() noexcept {
+  // A waiting thread has asked for the lock by now, and gets it here; otherwise this is a pair of cheap operations.
+  leave();
+  enter();
+}
+
+void PythonInterpreter::thread_ends() noexcept {
+  if (!made_here || saved_state == nullptr) return;
+  PyEval_RestoreThread(saved_state);
+  PyThreadState_Clear(saved_state);
+  PyThreadState_DeleteCurrent();
+  saved_state = nullptr;
+  made_here = false;
+}
+
+void drop_reference(PyObject* object) noexcept {
+  if (object == nullptr) return;
+  if (inside()) {
+    Py_DECREF(object);
+    return;
+  }
+  PutAside& aside = put_aside();
+  const std::lock_guard lock(aside.mutex);
+  aside.objects.push_back(object);
+  aside.any.store(true, std::memory_order_relaxed);
+}
+
+void drop_put_aside() noexcept {
+  PutAside& aside = put_aside();
+  if (!aside.any.load(std::memory_order_relaxed)) return;
+  std::vector<PyObject*> objects;
+  {
+    const std::lock_guard lock(aside.mutex);
+    objects.swap(aside.objects);
+    aside.any.store(false, std::memory_order_relaxed);
+  }
+  // A destructor may raise and run any code; the error indicator of the caller stays as it was.
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  for (PyObject* object : objects) Py_DECREF(object);
+  PyErr_Restore(type, value, traceback);
+}
+
+EngineCall::EngineCall() : before_(runtime::this_thread.holds_interpreter) {
+  runtime::this_thread.holds_interpreter = true;
+}
+
+EngineCall::~EngineCall() { runtime::this_thread.holds_interpreter = before_; }
+
+}  // namespace polyreme::python

@@ -1,0 +1,17 @@
+// The extension module polyreme._core. What every spawn and wait goes through is written against the C API; the rest is
+// bound with nanobind.
+#include <nanobind/nanobind.h>
+
+#include "errors.hpp"
+#include "runtime_object.hpp"
+#include "space_object.hpp"
+#include "task_object.hpp"
+
+NB_MODULE(_core, m) {
+  namespace python = polyreme::python;
+  if (!python::add_error_types(m.ptr()) || !python::add_task_type(m.ptr()) || !python::add_space_types(m.ptr()) ||
+      !python::add_runtime_type(m.ptr())) {
+    throw nanobind::python_error();
+  }
+  m.attr("version") = POLYREME_VERSION;
+}

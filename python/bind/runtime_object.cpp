@@ -1,0 +1,385 @@
+#include "runtime_object.hpp"
+
+#include <memory>
+
+#include "capture.hpp"
+#include "errors.hpp"
+#include "interpreter.hpp"
+#include "runtime/engine.hpp"
+#include "runtime/threads.hpp"
+#include "space_object.hpp"
+#include "spawn.hpp"
+#include "task/record.hpp"
+#include "task_object.hpp"
+#include "waiting.hpp"
+
+namespace polyreme::python {
+
+namespace {
+
+using runtime::Engine;
+
+struct RuntimeObject {
+  PyObject_HEAD
+  Engine* engine;  ///< null before __init__ and after close()
+  bool used;       ///< open() was called
+};
+
+RuntimeObject* cast(PyObject* self) noexcept { return reinterpret_cast<RuntimeObject*>(self); }
+
+/// The open engine, or null with an error set.
+Engine* engine_of(PyObject* self) {
+  Engine* engine = cast(self)->engine;
+  if (engine == nullptr) {
+    static_cast<void>(raise(std::make_exception_ptr(RuntimeClosed(
+        cast(self)->used ? "polyreme: the runtime is closed; open another one"
+                         : "polyreme: the runtime is not open; call Runtime.__init__ from your subclass"))));
+  }
+  return engine;
+}
+
+/// Calls self._warn(text) from any thread.
+void warn_in_python(PyObject* self, const std::string& text) {
+  const bool was_inside = inside();
+  if (!was_inside) interpreter().enter();
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  PyObject* answer = PyObject_CallMethod(self, "_warn", "s", text.c_str());
+  if (answer == nullptr) PyErr_WriteUnraisable(self);
+  Py_XDECREF(answer);
+  PyErr_Restore(type, value, traceback);
+  if (!was_inside) interpreter().leave();
+}
+
+PyObject* open(PyObject* self, PyObject* arguments) {
+  unsigned int workers = 0;
+  int pin = 0;
+  double stall_warning = 10.0;
+  if (PyArg_ParseTuple(arguments, "Ipd", &workers, &pin, &stall_warning) == 0) return nullptr;
+  if (cast(self)->used) {
+    PyErr_SetString(PyExc_RuntimeError, "polyreme: this runtime was opened before; make another one");
+    return nullptr;
+  }
+  try {
+    runtime::EngineOptions options;
+    options.workers = workers;
+    options.pin = pin != 0;
+    options.stall_warning_s = stall_warning;
+    options.interpreter = &interpreter();
+    // No reference: the engine is closed before the object dies.
+    options.warn = [self](const std::string& text) { warn_in_python(self, text); };
+    cast(self)->engine = Engine::open(std::move(options));
+    cast(self)->used = true;
+  } catch (...) {
+    return raise_current();
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject* close(PyObject* self, PyObject* cancel) {
+  Engine* engine = cast(self)->engine;
+  if (engine == nullptr) Py_RETURN_NONE;
+  const int cancelling = PyObject_IsTrue(cancel);
+  if (cancelling < 0) return nullptr;
+  try {
+    if (cancelling != 0) engine->cancel_unstarted();
+    const EngineCall call;
+    engine->close();
+    cast(self)->engine = nullptr;
+    Engine::bury(engine);
+  } catch (...) {
+    return raise_current();
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject* spawn_method(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
+  Engine* engine = engine_of(self);
+  if (engine == nullptr) return nullptr;
+  if (count < 1) {
+    PyErr_SetString(PyExc_TypeError, "spawn() needs a callable: rt.spawn(fn, *args, after=..., id=..., name=...)");
+    return nullptr;
+  }
+  SpawnKeywords keywords;
+  if (names != nullptr && !parse_keywords(arguments + count, names, "spawn", false, keywords)) return nullptr;
+  return spawn(*engine, arguments[0], arguments + 1, count - 1, keywords, current_site());
+}
+
+// ---- the decorator
+
+/// What @rt.task(...) returns: called with the function, it spawns.
+struct DecoratorObject {
+  PyObject_HEAD
+  vectorcallfunc call;
+  PyObject* runtime;
+  PyObject* arguments;  ///< tuple
+  PyObject* id;
+  PyObject* after;
+  PyObject* name;
+  PyObject* keywords;
+  bool by_reference;
+};
+
+extern PyTypeObject decorator_type;
+
+DecoratorObject* decorator_cast(PyObject* self) noexcept { return reinterpret_cast<DecoratorObject*>(self); }
+
+void decorator_dealloc(PyObject* self) {
+  DecoratorObject& decorator = *decorator_cast(self);
+  Py_DECREF(decorator.runtime);
+  Py_XDECREF(decorator.arguments);
+  Py_XDECREF(decorator.id);
+  Py_XDECREF(decorator.after);
+  Py_XDECREF(decorator.name);
+  Py_XDECREF(decorator.keywords);
+  PyObject_Free(self);
+}
+
+bool bind_captured(void* captured, PyObject* handle) { return bind_self(*static_cast<const Captured*>(captured), handle); }
+
+PyObject* spawn_decorated(Engine& engine, PyObject* function, PyObject* const* arguments, Py_ssize_t count,
+                          const SpawnKeywords& keywords, bool by_reference) {
+  const SpawnSite* site = current_site();
+  if (by_reference || !PyFunction_Check(function)) {
+    return spawn(engine, function, arguments, count, keywords, site);
+  }
+  Captured captured;
+  if (!capture_by_value(function, captured)) return nullptr;
+  PyObject* handle = spawn(engine, captured.function, arguments, count, keywords, site, &bind_captured, &captured);
+  Py_DECREF(captured.function);
+  return handle;
+}
+
+PyObject* decorator_call(PyObject* self, PyObject* const* arguments, std::size_t flagged, PyObject* names) {
+  if (PyVectorcall_NARGS(flagged) != 1 || (names != nullptr && PyTuple_GET_SIZE(names) != 0)) {
+    PyErr_SetString(PyExc_TypeError, "@rt.task(...) decorates one function; to call one, use rt.spawn(fn, *args)");
+    return nullptr;
+  }
+  const DecoratorObject& decorator = *decorator_cast(self);
+  Engine* engine = engine_of(decorator.runtime);
+  if (engine == nullptr) return nullptr;
+  const SpawnKeywords keywords{decorator.id, decorator.after, decorator.name, decorator.keywords, nullptr};
+  const Py_ssize_t count = decorator.arguments == nullptr ? 0 : PyTuple_GET_SIZE(decorator.arguments);
+  PyObject* const* items = count == 0 ? nullptr : &PyTuple_GET_ITEM(decorator.arguments, 0);
+  return spawn_decorated(*engine, arguments[0], items, count, keywords, decorator.by_reference);
+}
+
+PyTypeObject decorator_type = [] {
+  PyTypeObject type{};
+  Py_SET_REFCNT(reinterpret_cast<PyObject*>(&type), 1);
+  type.tp_name = "polyreme.TaskDecorator";
+  type.tp_basicsize = sizeof(DecoratorObject);
+  type.tp_dealloc = &decorator_dealloc;
+  type.tp_call = &PyVectorcall_Call;
+  type.tp_vectorcall_offset = offsetof(DecoratorObject, call);
+  type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL;
+  type.tp_doc = "Spawns the function that it decorates; the function's name becomes the task.";
+  return type;
+}();
+
+bool parse_capture(PyObject* capture, bool& by_reference) {
+  by_reference = false;
+  if (capture == nullptr) return true;
+  if (PyUnicode_Check(capture)) {
+    by_reference = PyUnicode_CompareWithASCIIString(capture, "reference") == 0;
+    if (by_reference || PyUnicode_CompareWithASCIIString(capture, "value") == 0) return true;
+  }
+  PyErr_Format(PyExc_ValueError, "capture=%R; it is \"value\" (the default) or \"reference\"", capture);
+  return false;
+}
+
+PyObject* task_method(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
+  Engine* engine = engine_of(self);
+  if (engine == nullptr) return nullptr;
+  // @rt.task without parentheses.
+  if (count == 1 && names == nullptr && PyFunction_Check(arguments[0])) {
+    return spawn_decorated(*engine, arguments[0], nullptr, 0, {}, false);
+  }
+  SpawnKeywords keywords;
+  if (names != nullptr && !parse_keywords(arguments + count, names, "task", true, keywords)) return nullptr;
+  bool by_reference = false;
+  if (!parse_capture(keywords.capture, by_reference)) return nullptr;
+  PyObject* id = nullptr;
+  if (count > 0 && (arguments[0] == Py_None || (is_task(arguments[0]) && reinterpret_cast<TaskObject*>(arguments[0])->is_id))) {
+    id = arguments[0] == Py_None ? nullptr : arguments[0];
+    ++arguments;
+    --count;
+  }
+  PyObject* tuple = nullptr;
+  if (count > 0) {
+    tuple = PyTuple_New(count);
+    if (tuple == nullptr) return nullptr;
+    for (Py_ssize_t i = 0; i < count; ++i) PyTuple_SET_ITEM(tuple, i, Py_NewRef(arguments[i]));
+  }
+  DecoratorObject* decorator = PyObject_New(DecoratorObject, &decorator_type);
+  if (decorator == nullptr) {
+    Py_XDECREF(tuple);
+    return nullptr;
+  }
+  decorator->call = &decorator_call;
+  decorator->runtime = Py_NewRef(self);
+  decorator->arguments = tuple;
+  decorator->id = Py_XNewRef(id);
+  decorator->after = Py_XNewRef(keywords.after);
+  decorator->name = Py_XNewRef(keywords.name);
+  decorator->keywords = Py_XNewRef(keywords.keywords);
+  decorator->by_reference = by_reference;
+  return reinterpret_cast<PyObject*>(decorator);
+}
+
+// ---- everything else
+
+PyObject* space_method(PyObject* self, PyObject* name) {
+  Engine* engine = engine_of(self);
+  return engine == nullptr ? nullptr : make_space(*engine, name);
+}
+
+/// wait(timeout, report): True when all tasks are done, False on timeout.
+PyObject* wait_method(PyObject* self, PyObject* arguments) {
+  PyObject* timeout = nullptr;
+  int report = 0;
+  if (PyArg_ParseTuple(arguments, "Op", &timeout, &report) == 0) return nullptr;
+  Engine* engine = engine_of(self);
+  if (engine == nullptr) return nullptr;
+  const std::int64_t timeout_ns = parse_timeout(timeout);
+  if (timeout_ns == -2) return nullptr;
+  switch (wait_for_all(*engine, timeout_ns)) {
+    case Waited::kError:
+      return nullptr;
+    case Waited::kTimeout:
+      Py_RETURN_FALSE;
+    default:
+      break;
+  }
+  if (report != 0) {
+    const Engine::Failures failures = engine->take_failures();
+    if (!failures.roots.empty()) return raise_group(failures.roots, failures.cancelled);
+  }
+  Py_RETURN_TRUE;
+}
+
+PyObject* producer_method(PyObject* self, PyObject* enter) {
+  Engine* engine = engine_of(self);
+  if (engine == nullptr) return nullptr;
+  try {
+    if (enter == Py_True) {
+      engine->add_producer();
+    } else {
+      engine->remove_producer();
+    }
+  } catch (...) {
+    return raise_current();
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject* stats_method(PyObject* self, PyObject* /*unused*/) {
+  Engine* engine = engine_of(self);
+  if (engine == nullptr) return nullptr;
+  const Engine::Stats stats = engine->stats();
+  return Py_BuildValue("{sKsKsKsKsIsI}", "spawned", static_cast<unsigned long long>(stats.spawned), "completed",
+                       static_cast<unsigned long long>(stats.completed), "steals",
+                       static_cast<unsigned long long>(stats.steals), "live_blocks",
+                       static_cast<unsigned long long>(stats.live_blocks), "workers", stats.workers, "threads",
+                       stats.threads);
+}
+
+PyObject* trace_method(PyObject* self, PyObject* path) {
+  Engine* engine = engine_of(self);
+  if (engine == nullptr) return nullptr;
+  try {
+    if (path == Py_None) {
+      engine->start_trace();
+      Py_RETURN_NONE;
+    }
+    const char* text = PyUnicode_AsUTF8(path);
+    if (text == nullptr) return nullptr;
+    const EngineCall call;
+    engine->write_trace(text);
+  } catch (...) {
+    return raise_current();
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject* cancel_method(PyObject* self, PyObject* /*unused*/) {
+  Engine* engine = engine_of(self);
+  if (engine == nullptr) return nullptr;
+  engine->cancel_unstarted();
+  Py_RETURN_NONE;
+}
+
+PyObject* get_closed(PyObject* self, void* /*closure*/) { return PyBool_FromLong(cast(self)->engine == nullptr ? 1 : 0); }
+
+PyObject* get_workers(PyObject* self, void* /*closure*/) {
+  Engine* engine = engine_of(self);
+  return engine == nullptr ? nullptr : PyLong_FromUnsignedLong(engine->workers());
+}
+
+void dealloc(PyObject* self) {
+  // An open runtime is kept alive by polyreme._runtime until it is closed, at the latest at exit.
+  POLYREME_CHECK(cast(self)->engine == nullptr);
+  Py_TYPE(self)->tp_free(self);
+}
+
+template <class Function>
+PyCFunction method(Function* function) noexcept {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+}
+
+PyMethodDef methods[] = {
+    {"spawn", method(&spawn_method), METH_FASTCALL | METH_KEYWORDS,
+     "spawn(fn, /, *args, after=None, id=None, name=None, kwargs=None)\n--\n\n"
+     "Spawn the call fn(*args, **kwargs) as a task and return its handle.\n\n"
+     "A task among the arguments is a dependency and arrives as its result. The function runs as it is: nothing is\n"
+     "captured.\n\n"
+     "Args:\n    after: tasks, slices, spaces, or nested sequences of these, which must be done first.\n"
+     "    id: an entry of a space, such as T[3], that the task becomes.\n    name: for messages and traces.\n"
+     "    kwargs: keyword arguments for fn.\n\n"
+     "Raises:\n    TypeError: something is not of the kind it must be; the message names it.\n"
+     "    DuplicateIdError: the id was spawned before.\n    CycleError: the task would depend on itself.\n"
+     "    RuntimeClosedError: the runtime is closed."},
+    {"task", method(&task_method), METH_FASTCALL | METH_KEYWORDS,
+     "task(id=None, /, *args, after=None, name=None, kwargs=None, capture='value')\n--\n\n"
+     "Spawn the decorated function as a task; its name becomes the handle.\n\n"
+     "Closure variables, and module globals that the body names and that hold an int, float, bool, str, bytes or a tuple\n"
+     "of these, are captured as they are now; capture='reference' shares them instead. The body's own name is its task.\n"
+     "Arguments and errors otherwise as for spawn().\n\n"
+     "Raises:\n    ValueError: the body assigns a captured variable."},
+    {"space", &space_method, METH_O, "space(name, /)\n--\n\nMake a space of task ids. The name is for messages."},
+    {"stats", &stats_method, METH_NOARGS,
+     "stats()\n--\n\nReturn counts since the runtime was opened: spawned, completed, steals, live_blocks, workers, threads."},
+    {"_open", &open, METH_VARARGS, nullptr},
+    {"_close", &close, METH_O, nullptr},
+    {"_wait", &wait_method, METH_VARARGS, nullptr},
+    {"_producer", &producer_method, METH_O, nullptr},
+    {"_trace", &trace_method, METH_O, nullptr},
+    {"_cancel_unstarted", &cancel_method, METH_NOARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr}};
+
+PyGetSetDef properties[] = {{"closed", &get_closed, nullptr, "True before the runtime is open and after it was closed.", nullptr},
+                            {"workers", &get_workers, nullptr, "The number of slots: bodies that run at a time.", nullptr},
+                            {nullptr, nullptr, nullptr, nullptr, nullptr}};
+
+PyTypeObject runtime_type = [] {
+  PyTypeObject type{};
+  Py_SET_REFCNT(reinterpret_cast<PyObject*>(&type), 1);
+  type.tp_name = "polyreme._core.Runtime";
+  type.tp_basicsize = sizeof(RuntimeObject);
+  type.tp_dealloc = &dealloc;
+  type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE;
+  type.tp_doc = "The compiled base of polyreme.Runtime.";
+  type.tp_methods = methods;
+  type.tp_getset = properties;
+  type.tp_new = &PyType_GenericNew;
+  return type;
+}();
+
+}  // namespace
+
+bool add_runtime_type(PyObject* module) {
+  return PyType_Ready(&decorator_type) == 0 && PyType_Ready(&runtime_type) == 0 &&
+         PyModule_AddObjectRef(module, "Runtime", reinterpret_cast<PyObject*>(&runtime_type)) == 0;
+}
+
+}  // namespace polyreme::python

@@ -1,0 +1,48 @@
+// polyreme.Space: T = rt.space("T"); T[i], T[i, j] are tasks, spawned or not; T[:n], T[2:], T[:, 0] are slices.
+#pragma once
+
+#include <Python.h>
+
+#include <vector>
+
+#include <polyreme/detail/abi.hpp>
+
+#include "runtime/engine.hpp"
+
+namespace polyreme::python {
+
+[[nodiscard]] bool add_space_types(PyObject* module);
+[[nodiscard]] PyObject* make_space(runtime::Engine& engine, PyObject* name);
+
+/// What `after=` named: borrowed records, and those among them that came with a reference.
+class Dependencies {
+ public:
+  Dependencies() = default;
+  Dependencies(const Dependencies&) = delete;
+  Dependencies& operator=(const Dependencies&) = delete;
+  ~Dependencies() {
+    for (tasks::Record* record : owned_) detail::release(*record);
+  }
+
+  /// Adds a task, a slice, a space, or a nested sequence of these. False with an error set.
+  [[nodiscard]] bool add(PyObject* item, int depth = 0);
+  void add_record(tasks::Record& record) {
+    if (count_ < few_.size()) {
+      few_[count_++] = &record;
+      return;
+    }
+    if (many_.empty()) many_.assign(few_.begin(), few_.end());
+    many_.push_back(&record);
+  }
+  [[nodiscard]] std::span<tasks::Record* const> records() const noexcept {
+    return many_.empty() ? std::span<tasks::Record* const>(few_.data(), count_) : many_;
+  }
+
+ private:
+  std::array<tasks::Record*, 8> few_;
+  std::size_t count_ = 0;
+  std::vector<tasks::Record*> many_;  ///< all, once they are more than a few
+  std::vector<tasks::Record*> owned_;
+};
+
+}  // namespace polyreme::python

@@ -1,0 +1,195 @@
+#include "spawn.hpp"
+
+#include <deque>
+#include <unordered_map>
+
+#include "body.hpp"
+#include "errors.hpp"
+#include "interpreter.hpp"
+#include "task/record.hpp"
+#include "task_object.hpp"
+
+namespace polyreme::python {
+
+namespace {
+
+struct Place {
+  PyCodeObject* code;
+  int instruction;
+  bool operator==(const Place&) const = default;
+};
+
+struct PlaceHash {
+  std::size_t operator()(const Place& place) const noexcept {
+    return reinterpret_cast<std::uintptr_t>(place.code) * 31 + static_cast<std::size_t>(place.instruction);
+  }
+};
+
+/// Places seen so far, and the last one. Code objects in it are kept alive, so that an address means one code for ever.
+struct Places {
+  std::unordered_map<Place, const SpawnSite*, PlaceHash> known;
+  std::deque<SpawnSite> sites;
+  Place last{nullptr, 0};
+  const SpawnSite* last_site = nullptr;
+};
+
+Places& places() {
+  static auto* const instance = new Places;
+  return *instance;
+}
+
+bool keyword_is(PyObject* name, const char* text) { return PyUnicode_CompareWithASCIIString(name, text) == 0; }
+
+PyObject* given(PyObject* value) noexcept { return value == Py_None ? nullptr : value; }
+
+/// Drops a handle whose record is gone.
+void forget_record(PyObject* handle) noexcept {
+  if (handle == nullptr) return;
+  reinterpret_cast<TaskObject*>(handle)->record = nullptr;
+  Py_DECREF(handle);
+}
+
+const char* spawn_name(const SpawnKeywords& keywords, PyObject* fn, bool tracing, bool& failed) {
+  failed = false;
+  if (keywords.name != nullptr) {
+    if (!PyUnicode_Check(keywords.name)) {
+      PyErr_Format(PyExc_TypeError, "name= is a str, not %R", keywords.name);
+      failed = true;
+      return nullptr;
+    }
+    const char* text = PyUnicode_AsUTF8(keywords.name);
+    failed = text == nullptr;
+    return text;
+  }
+  if (!tracing) return nullptr;
+  // A trace shows functions by name; without one, names are looked up only for error messages.
+  PyObject* qualified = PyObject_GetAttrString(fn, "__qualname__");
+  if (qualified == nullptr || !PyUnicode_Check(qualified)) {
+    PyErr_Clear();
+    Py_XDECREF(qualified);
+    return nullptr;
+  }
+  const char* text = PyUnicode_AsUTF8(qualified);
+  Py_DECREF(qualified);  // fn keeps it
+  return text;
+}
+
+}  // namespace
+
+const SpawnSite* current_site() {
+  PyFrameObject* frame = PyEval_GetFrame();
+  if (frame == nullptr) return nullptr;
+  PyCodeObject* code = PyFrame_GetCode(frame);
+  const Place place{code, PyFrame_GetLasti(frame)};
+  Places& all = places();
+  if (place == all.last) {
+    Py_DECREF(code);
+    return all.last_site;
+  }
+  const SpawnSite*& site = all.known[place];
+  if (site == nullptr) {
+    const char* file = PyUnicode_AsUTF8(code->co_filename);
+    if (file == nullptr) PyErr_Clear();
+    all.sites.emplace_back(file == nullptr ? "?" : file, static_cast<std::uint32_t>(PyFrame_GetLineNumber(frame)));
+    site = &all.sites.back();
+  } else {
+    Py_DECREF(code);  // the table holds one already
+  }
+  all.last = place;
+  all.last_site = site;
+  return site;
+}
+
+bool parse_keywords(PyObject* const* values, PyObject* names, const char* function, bool is_decorator,
+                    SpawnKeywords& out) {
+  const Py_ssize_t count = names == nullptr ? 0 : PyTuple_GET_SIZE(names);
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    PyObject* name = PyTuple_GET_ITEM(names, i);
+    PyObject* value = given(values[i]);
+    if (keyword_is(name, "after")) {
+      out.after = value;
+    } else if (!is_decorator && keyword_is(name, "id")) {
+      out.id = value;
+    } else if (keyword_is(name, "name")) {
+      out.name = value;
+    } else if (keyword_is(name, "kwargs")) {
+      out.keywords = value;
+    } else if (is_decorator && keyword_is(name, "capture")) {
+      out.capture = value;
+    } else {
+      PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument %R; it takes after, name, kwargs%s", function,
+                   name, is_decorator ? " and capture (the id comes first)" : " and id (for the body: kwargs={...})");
+      return false;
+    }
+  }
+  if (out.keywords != nullptr && !PyDict_CheckExact(out.keywords)) {
+    PyErr_Format(PyExc_TypeError, "kwargs= is a dict of keyword arguments for the body, not %R", out.keywords);
+    return false;
+  }
+  return true;
+}
+
+PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* arguments, Py_ssize_t count,
+                const SpawnKeywords& keywords, const SpawnSite* site, BeforeCommit before_commit, void* self) {
+  if (PyCallable_Check(fn) == 0) {
+    return PyErr_Format(PyExc_TypeError, "a task's body must be callable, not %R", fn);
+  }
+  if (keywords.id != nullptr && (!is_task(keywords.id) || !reinterpret_cast<TaskObject*>(keywords.id)->is_id)) {
+    return PyErr_Format(PyExc_TypeError, "id= is an entry of a space, such as T[3], not %R", keywords.id);
+  }
+  drop_put_aside();
+  Dependencies dependencies;
+  if (keywords.after != nullptr && !dependencies.add(keywords.after)) return nullptr;
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    if (is_task(arguments[i])) dependencies.add_record(*record_of(arguments[i]));
+  }
+  bool failed = false;
+  const char* name = spawn_name(keywords, fn, engine.tracing(), failed);
+  if (failed) return nullptr;
+  PyObject* own_keywords = nullptr;
+  if (keywords.keywords != nullptr && PyDict_Size(keywords.keywords) != 0) {
+    own_keywords = PyDict_Copy(keywords.keywords);  // by value, like every other argument
+    if (own_keywords == nullptr) return nullptr;
+    PyObject *key, *value;
+    for (Py_ssize_t at = 0; PyDict_Next(own_keywords, &at, &key, &value) != 0;) {
+      if (is_task(value)) dependencies.add_record(*record_of(value));
+    }
+  }
+  PyObject* handle = nullptr;
+  try {
+    const detail::BodyOps& ops = python_ops();
+    constexpr detail::Domain kDomain = detail::Domain::kInterpreter;
+    Record& record = keywords.id != nullptr
+                         ? engine.begin_spawn_into(*record_of(keywords.id), ops, {}, kDomain, name == nullptr ? "" : name)
+                     : name != nullptr ? engine.begin_named_spawn(ops, {}, kDomain, name, nullptr, {})
+                                       : engine.begin_spawn(ops, {}, kDomain);
+    if (site != nullptr) {
+      record.site.elsewhere = site;
+      record.flags |= tasks::kForeignSite;
+    }
+    if (!fill_body(record, fn, arguments, count, own_keywords)) {
+      Py_XDECREF(own_keywords);
+      engine.abort_spawn(record);
+      return nullptr;
+    }
+    Py_XDECREF(own_keywords);
+    own_keywords = nullptr;
+    // The handle first, with the caller's reference: once committed, nothing may fail.
+    handle = make_task(record, false);
+    if (handle == nullptr) detail::retain(record);  // make_task dropped it; abort_spawn drops it
+    if (handle == nullptr || (before_commit != nullptr && !before_commit(self, handle))) {
+      ops.destroy_body(record.body);
+      engine.abort_spawn(record);
+      forget_record(handle);
+      return nullptr;
+    }
+    detail::commit_spawn(record, dependencies.records());
+    return handle;
+  } catch (...) {
+    Py_XDECREF(own_keywords);
+    forget_record(handle);  // a commit that throws has dropped the reference
+    return raise_current();
+  }
+}
+
+}  // namespace polyreme::python

@@ -1,0 +1,260 @@
+#include "task_object.hpp"
+
+#include <cmath>
+#include <memory>
+#include <vector>
+
+#include "body.hpp"
+#include "errors.hpp"
+#include "graph/successors.hpp"
+#include "interpreter.hpp"
+#include "runtime/engine.hpp"
+#include "task/record.hpp"
+#include "waiting.hpp"
+
+namespace polyreme::python {
+
+namespace {
+
+TaskObject* cast(PyObject* self) noexcept { return reinterpret_cast<TaskObject*>(self); }
+
+#ifndef Py_GIL_DISABLED
+/// Handles come and go with every spawn; the allocator's round trip is a tenth of one.
+constexpr std::size_t kKept = 256;
+std::vector<TaskObject*>& kept() {
+  static auto* const instance = [] {
+    auto* list = new std::vector<TaskObject*>;
+    list->reserve(kKept);
+    return list;
+  }();
+  return *instance;
+}
+#endif
+
+TaskObject* allocate() {
+#ifndef Py_GIL_DISABLED
+  std::vector<TaskObject*>& list = kept();
+  if (!list.empty()) {
+    TaskObject* object = list.back();
+    list.pop_back();
+    PyObject_Init(reinterpret_cast<PyObject*>(object), &task_type);
+    return object;
+  }
+#endif
+  return PyObject_New(TaskObject, &task_type);
+}
+
+void dealloc(PyObject* self) {
+  Record* record = cast(self)->record;
+  cast(self)->record = nullptr;
+  if (record != nullptr) detail::release(*record);
+#ifndef Py_GIL_DISABLED
+  std::vector<TaskObject*>& list = kept();
+  if (list.size() < kKept) {
+    list.push_back(cast(self));
+    return;
+  }
+#endif
+  PyObject_Free(self);
+}
+
+PyObject* repr(PyObject* self) {
+  const Record& record = *cast(self)->record;
+  const std::uint64_t flags = tasks::flags_of(record);
+  const char* what = "waiting";
+  if (tasks::done(record)) {
+    what = (flags & tasks::state::kFailed) != 0 ? "failed" : (flags & tasks::state::kCancelled) != 0 ? "cancelled" : "done";
+  } else if ((flags & tasks::state::kSpawned) == 0) {
+    what = "not spawned";
+  } else if ((flags & tasks::state::kStarted) != 0) {
+    what = "running";
+  }
+  return PyUnicode_FromFormat("<Task %s %s>", detail::name_of(record).c_str(), what);
+}
+
+/// Waits as the `timeout` argument says. True when done; else an error is set.
+bool await_done(PyObject* self, PyObject* timeout) {
+  const std::int64_t timeout_ns = parse_timeout(timeout);
+  if (timeout_ns == -2) return false;
+  switch (wait_for_task(*cast(self)->record, timeout_ns)) {
+    case Waited::kDone:
+      return true;
+    case Waited::kTimeout:
+      PyErr_Format(PyExc_TimeoutError, "%s is not done after %R s", detail::name_of(*cast(self)->record).c_str(), timeout);
+      return false;
+    default:
+      return false;
+  }
+}
+
+PyObject* timeout_argument(PyObject* const* arguments, Py_ssize_t count, PyObject* names, const char* function) {
+  PyObject* timeout = Py_None;
+  const Py_ssize_t named = names == nullptr ? 0 : PyTuple_GET_SIZE(names);
+  if (count + named > 1) {
+    PyErr_Format(PyExc_TypeError, "%s() takes at most one argument, timeout", function);
+    return nullptr;
+  }
+  if (count == 1) timeout = arguments[0];
+  if (named == 1) {
+    if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "timeout") != 0) {
+      PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument %R; it takes timeout", function,
+                   PyTuple_GET_ITEM(names, 0));
+      return nullptr;
+    }
+    timeout = arguments[0];
+  }
+  return timeout;
+}
+
+PyObject* result(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
+  PyObject* timeout = timeout_argument(arguments, count, names, "result");
+  if (timeout == nullptr || !await_done(self, timeout)) return nullptr;
+  const Record& record = *cast(self)->record;
+  if (const std::exception_ptr failure = detail::failure_of(record)) return raise(failure);
+  return result_object(record);
+}
+
+PyObject* exception(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
+  PyObject* timeout = timeout_argument(arguments, count, names, "exception");
+  if (timeout == nullptr || !await_done(self, timeout)) return nullptr;
+  if (const std::exception_ptr failure = detail::failure_of(*cast(self)->record)) return to_object(failure);
+  Py_RETURN_NONE;
+}
+
+PyObject* done(PyObject* self, PyObject* /*unused*/) { return PyBool_FromLong(tasks::done(*cast(self)->record) ? 1 : 0); }
+
+/// Calls `callback(task)`; what it raises goes to sys.unraisablehook.
+void call_back(PyObject* callback, PyObject* task) {
+  PyObject* answer = PyObject_CallOneArg(callback, task);
+  if (answer == nullptr) PyErr_WriteUnraisable(callback);
+  Py_XDECREF(answer);
+}
+
+/// The body of the task that runs a callback. A failure of the awaited task must not keep it from running, so it is no
+/// successor of that task but started by a listener.
+struct Callback {
+  PyObject* callback;
+  PyObject* task;
+};
+
+void run_callback(void* storage, Record& /*self*/) {
+  const auto callback = *static_cast<Callback*>(storage);
+  call_back(callback.callback, callback.task);
+  Py_DECREF(callback.callback);
+  Py_DECREF(callback.task);
+}
+
+void destroy_callback(void* storage) noexcept {
+  const auto callback = *static_cast<Callback*>(storage);
+  drop_reference(callback.callback);
+  drop_reference(callback.task);
+}
+
+const detail::BodyOps kCallbackOps{&run_callback, &destroy_callback, nullptr, &typeid(void)};
+
+PyObject* add_done_callback(PyObject* self, PyObject* callback) {
+  if (PyCallable_Check(callback) == 0) {
+    PyErr_Format(PyExc_TypeError, "add_done_callback() needs a callable that takes the task, not %R", callback);
+    return nullptr;
+  }
+  Record& record = *cast(self)->record;
+  if (tasks::done(record)) {
+    call_back(callback, self);
+    Py_RETURN_NONE;
+  }
+  try {
+    runtime::Engine& engine = runtime::Engine::of(record);
+    Record& runner = engine.begin_spawn(kCallbackOps, {}, detail::Domain::kInterpreter);
+    ::new (runner.body) Callback{Py_NewRef(callback), Py_NewRef(self)};
+    engine.commit_when_done(runner, record);
+    engine.release(runner);
+  } catch (...) {
+    return raise_current();
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject* get_name(PyObject* self, void* /*closure*/) {
+  return PyUnicode_FromString(detail::name_of(*cast(self)->record).c_str());
+}
+
+Py_hash_t hash(PyObject* self) { return static_cast<Py_hash_t>(reinterpret_cast<std::uintptr_t>(cast(self)->record) >> 7); }
+
+/// Two handles are equal if they name the same task: T[3] == T[3].
+PyObject* compare(PyObject* left, PyObject* right, int operation) {
+  if (!is_task(left) || !is_task(right) || (operation != Py_EQ && operation != Py_NE)) Py_RETURN_NOTIMPLEMENTED;
+  const bool same = record_of(left) == record_of(right);
+  return PyBool_FromLong((same == (operation == Py_EQ)) ? 1 : 0);
+}
+
+template <class Function>
+PyCFunction method(Function* function) noexcept {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+}
+
+PyMethodDef methods[] = {
+    {"result", method(&result), METH_FASTCALL | METH_KEYWORDS,
+     "result(timeout=None)\n--\n\nWait until the task is done and return what its body returned, or raise what it raised.\n\n"
+     "Raises:\n    TimeoutError: `timeout` seconds passed first.\n    DependencyFailed: the task did not run, because one that "
+     "it depends on failed.\n    CycleError, MissingTaskError: the wait could never end."},
+    {"exception", method(&exception), METH_FASTCALL | METH_KEYWORDS,
+     "exception(timeout=None)\n--\n\nWait until the task is done and return the exception that result() would raise, or None."},
+    {"done", &done, METH_NOARGS, "done()\n--\n\nTrue once the body returned or raised, or the task was cancelled."},
+    {"add_done_callback", &add_done_callback, METH_O,
+     "add_done_callback(callback, /)\n--\n\nCall `callback(task)` once the task is done: at once if it is, else on a worker.\n\n"
+     "What the callback raises goes to sys.unraisablehook. Runtime.wait() waits for callbacks, too."},
+    {nullptr, nullptr, 0, nullptr}};
+
+PyGetSetDef properties[] = {{"name", &get_name, nullptr, "The task's name or id, or a number.", nullptr},
+                            {nullptr, nullptr, nullptr, nullptr, nullptr}};
+
+}  // namespace
+
+PyTypeObject task_type = [] {
+  PyTypeObject type{};
+  Py_SET_REFCNT(reinterpret_cast<PyObject*>(&type), 1);
+  type.tp_name = "polyreme.Task";
+  type.tp_basicsize = sizeof(TaskObject);
+  type.tp_dealloc = &dealloc;
+  type.tp_repr = &repr;
+  type.tp_hash = &hash;
+  type.tp_richcompare = &compare;
+  type.tp_flags = Py_TPFLAGS_DEFAULT;
+  type.tp_doc = "Handle of a task, which is also its future. Made by Runtime.spawn, Runtime.task and spaces.";
+  type.tp_methods = methods;
+  type.tp_getset = properties;
+  return type;
+}();
+
+PyObject* make_task(Record& record, bool is_id) noexcept {
+  TaskObject* object = allocate();
+  if (object == nullptr) {
+    detail::release(record);
+    return nullptr;
+  }
+  object->record = &record;
+  object->is_id = is_id;
+  return reinterpret_cast<PyObject*>(object);
+}
+
+bool add_task_type(PyObject* module) {
+  return PyType_Ready(&task_type) == 0 &&
+         PyModule_AddObjectRef(module, "Task", reinterpret_cast<PyObject*>(&task_type)) == 0;
+}
+
+std::int64_t parse_timeout(PyObject* timeout) {
+  if (timeout == Py_None) return -1;
+  const double seconds = PyFloat_AsDouble(timeout);
+  if (seconds == -1.0 && PyErr_Occurred() != nullptr) {
+    PyErr_Format(PyExc_TypeError, "timeout is a number of seconds or None, not %R", timeout);
+    return -2;
+  }
+  if (std::isnan(seconds) || seconds < 0.0) {
+    PyErr_Format(PyExc_ValueError, "timeout=%R; it is a number of seconds from 0, or None to wait without end", timeout);
+    return -2;
+  }
+  constexpr double kLongest = 1e9;  // thirty years
+  return static_cast<std::int64_t>(std::min(seconds, kLongest) * 1e9);
+}
+
+}  // namespace polyreme::python

@@ -1,0 +1,110 @@
+#include "waiting.hpp"
+
+#include <csignal>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+
+#include "errors.hpp"
+#include "interpreter.hpp"
+#include "runtime/threads.hpp"
+
+namespace polyreme::python {
+
+namespace {
+
+[[nodiscard]] bool on_main_thread() noexcept {
+  thread_local const bool answer = getpid() == static_cast<pid_t>(syscall(SYS_gettid));
+  return answer;
+}
+
+/// Set by Ctrl-C while the main thread runs bodies for a wait.
+std::atomic<bool> interrupted{false};
+
+void note_interrupt(int /*signal*/) { interrupted.store(true, std::memory_order_relaxed); }
+
+/// While the main thread helps, Ctrl-C must not raise KeyboardInterrupt inside whatever body happens to run there: it is
+/// noted, the helping ends after that body, and the wait raises. A second Ctrl-C meets the same; a body that does not end
+/// can be stopped with SIGTERM.
+class DeferInterrupt {
+ public:
+  DeferInterrupt() {
+    if (!on_main_thread()) return;
+    python_handler_ = PyOS_getsig(SIGINT);
+    // Programs that ignore or default the signal, or handle it without Python, keep their way.
+    if (python_handler_ == SIG_DFL || python_handler_ == SIG_IGN || python_handler_ == SIG_ERR ||
+        python_handler_ == note_interrupt) {
+      return;
+    }
+    interrupted.store(false, std::memory_order_relaxed);
+    PyOS_setsig(SIGINT, note_interrupt);
+    installed_ = true;
+    runtime::this_thread.stop_helping = &interrupted;
+  }
+  DeferInterrupt(const DeferInterrupt&) = delete;
+  DeferInterrupt& operator=(const DeferInterrupt&) = delete;
+  ~DeferInterrupt() { restore(); }
+
+  void restore() noexcept {
+    if (!installed_) return;
+    installed_ = false;
+    runtime::this_thread.stop_helping = nullptr;
+    PyOS_setsig(SIGINT, python_handler_);
+    // Hand the noted one to Python's own handler, which runs at the next PyErr_CheckSignals.
+    if (interrupted.exchange(false, std::memory_order_relaxed)) PyErr_SetInterrupt();
+  }
+
+ private:
+  PyOS_sighandler_t python_handler_ = SIG_DFL;
+  bool installed_ = false;
+};
+
+/// Called on a sleeping thread, outside: lets Python's signal handlers run. True: one of them raised.
+bool signals_raised(void* /*self*/) {
+  interpreter().enter();
+  const bool raised = PyErr_CheckSignals() != 0;
+  interpreter().leave();
+  return raised;
+}
+
+const runtime::WaitHooks* hooks_here() noexcept {
+  static const runtime::WaitHooks hooks{.interval_ns = 50'000'000, .abandon = &signals_raised, .self = nullptr};
+  // Only the main thread runs signal handlers; elsewhere waking up for them is useless.
+  return on_main_thread() ? &hooks : nullptr;
+}
+
+template <class Help, class Sleep>
+Waited wait(std::int64_t timeout_ns, Help&& help, Sleep&& sleep) {
+  try {
+    const EngineCall call;
+    if (timeout_ns < 0) {
+      DeferInterrupt defer;
+      if (help()) return Waited::kDone;
+    }
+    if (on_main_thread() && PyErr_CheckSignals() != 0) return Waited::kError;
+    if (sleep()) return Waited::kDone;
+    return PyErr_Occurred() != nullptr ? Waited::kError : Waited::kTimeout;
+  } catch (...) {
+    raise_current();
+    return Waited::kError;
+  }
+}
+
+}  // namespace
+
+Waited wait_for_task(tasks::Record& record, std::int64_t timeout_ns) {
+  if (tasks::done(record)) return Waited::kDone;
+  runtime::Engine& engine = runtime::Engine::of(record);
+  return wait(
+      timeout_ns, [&] { return engine.help_until_done(record); },
+      [&] { return engine.wait_done(record, timeout_ns, hooks_here()); });
+}
+
+Waited wait_for_all(runtime::Engine& engine, std::int64_t timeout_ns) {
+  return wait(
+      timeout_ns, [&] { return engine.help_until_quiescent(); },
+      [&] { return engine.wait_quiescent(timeout_ns, hooks_here()); });
+}
+
+}  // namespace polyreme::python

@@ -1,0 +1,21 @@
+// Waits from Python: they let signals in, and let the main thread help without being torn by them.
+#pragma once
+
+#include <Python.h>
+
+#include <cstdint>
+
+#include <polyreme/detail/abi.hpp>
+
+#include "runtime/engine.hpp"
+
+namespace polyreme::python {
+
+enum class Waited : std::uint8_t { kDone, kTimeout, kError };  ///< kError: a Python error is set
+
+/// Waits until the task is done. Negative timeout: none.
+[[nodiscard]] Waited wait_for_task(tasks::Record& record, std::int64_t timeout_ns);
+/// Waits until all tasks of the engine are done.
+[[nodiscard]] Waited wait_for_all(runtime::Engine& engine, std::int64_t timeout_ns);
+
+}  // namespace polyreme::python

@@ -1,0 +1,80 @@
+"""A concurrent.futures executor on top of a runtime."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Executor as _Base
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from polyreme._runtime import Runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Executor"]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class Executor(_Base):
+    """A `concurrent.futures.Executor` whose calls run as tasks.
+
+    Futures are those of the standard library: `wait`, `as_completed`, `cancel` and callbacks behave as with a
+    ThreadPoolExecutor. Calls start in the order of their submission.
+
+    Args:
+        max_workers: calls that run at a time; None means one for each core that the process may use.
+    """
+
+    def __init__(self, max_workers: int | None = None) -> None:
+        self._runtime = Runtime(workers=max_workers)
+        self._lock = threading.Lock()
+        self._shut_down = False
+        self._pending: set[Future[Any]] = set()
+
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        """Schedule fn(*args, **kwargs) and return its future.
+
+        Raises:
+            RuntimeError: the executor was shut down.
+        """
+        future: Future[_T] = Future()
+        with self._lock:
+            if self._shut_down:
+                message = "cannot schedule new futures after shutdown"
+                raise RuntimeError(message)
+            self._pending.add(future)
+            self._runtime.spawn(self._run, future, fn, args, kwargs)
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more calls; wait for those that are there unless told not to.
+
+        Args:
+            wait: return only when all calls have finished.
+            cancel_futures: cancel calls that have not started.
+        """
+        with self._lock:
+            self._shut_down = True
+            pending = list(self._pending)
+        if cancel_futures:
+            for future in pending:
+                future.cancel()
+        if wait:
+            self._runtime.close()
+        else:
+            threading.Thread(target=self._runtime.close, name="polyreme-shutdown").start()
+
+    def _run(self, future: Future[Any], fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        with self._lock:
+            self._pending.discard(future)
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            result = fn(*args, **kwargs)
+        except BaseException as error:  # noqa: BLE001  whatever the call raised belongs to its future
+            future.set_exception(error)
+        else:
+            future.set_result(result)

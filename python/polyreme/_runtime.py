@@ -1,0 +1,181 @@
+"""The runtime as Python programs see it: lifetime, waits and reports. What must be fast is in `_core`."""
+
+from __future__ import annotations
+
+import atexit
+
+from polyreme import _core
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+
+__all__ = ["Runtime"]
+
+_MAX_WORKERS = 1024
+
+# Open runtimes, kept alive until they are closed: their workers run Python code and must be joined before the
+# interpreter goes away. Insertion order; the latest is closed first.
+_open: dict[int, Runtime] = {}
+
+
+class Runtime(_core.Runtime):
+    """Runs tasks on a fixed number of worker slots.
+
+    Args:
+        workers: bodies that run at a time; None means one for each core that the process may use.
+        pin: bind each worker thread to a core. Libraries that start threads of their own in a body inherit the binding.
+        stall_warning: seconds before a wait that seems unable to end is warned about.
+
+    As a context manager, a runtime waits for its tasks on leaving the block and raises an ExceptionGroup of what their
+    bodies raised. When the block itself raises (Ctrl-C included), tasks that have not started are cancelled, running
+    bodies finish, and the block's exception goes on.
+
+    Raises:
+        TypeError, ValueError: an argument is not of the kind, or outside the range, that it must be.
+    """
+
+    def __init__(self, workers: int | None = None, *, pin: bool = False, stall_warning: float = 10.0) -> None:
+        if workers is None:
+            workers = 0
+        elif isinstance(workers, bool) or not isinstance(workers, int):
+            message = f"workers={workers!r}; it is an int from 1 to {_MAX_WORKERS}, or None for one a core"
+            raise TypeError(message)
+        elif not 1 <= workers <= _MAX_WORKERS:
+            message = f"workers={workers!r}; it is an int from 1 to {_MAX_WORKERS}, or None for one a core"
+            raise ValueError(message)
+        if isinstance(stall_warning, bool) or not isinstance(stall_warning, int | float):
+            message = f"stall_warning={stall_warning!r}; it is a number of seconds above 0"
+            raise TypeError(message)
+        if not 0 < stall_warning < 1e9:
+            message = f"stall_warning={stall_warning!r}; it is a number of seconds above 0"
+            raise ValueError(message)
+        self._trace_path: str | None = None
+        self._open(workers, bool(pin), float(stall_warning))
+        _open[id(self)] = self
+
+    def __enter__(self) -> Runtime:
+        if self.closed:
+            message = "polyreme: the runtime is closed; open another one"
+            raise _core.RuntimeClosedError(message)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self.closed:
+            return
+        if kind is not None:
+            self._shut(cancel=True)
+            return
+        try:
+            self.wait()
+        except KeyboardInterrupt:
+            self._shut(cancel=True)
+            raise
+        finally:
+            self._shut(cancel=False)
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until every task is done, and every task that these spawn; help meanwhile.
+
+        Raises:
+            ExceptionGroup: what bodies raised since the last wait, each with a note that says where its task was
+                spawned.
+            TimeoutError: `timeout` seconds passed first. Nothing is cancelled.
+            UsageError: called in a body, which would wait for itself.
+        """
+        if not self._wait(timeout, True):
+            message = f"tasks are still running after {timeout!r} s"
+            raise TimeoutError(message)
+
+    def close(self, *, cancel: bool = False) -> None:
+        """Wait for all tasks, end the workers and report failures as wait() does. Again: nothing.
+
+        Args:
+            cancel: cancel tasks that have not started; running bodies finish.
+
+        Raises:
+            ExceptionGroup: what bodies raised since the last wait.
+        """
+        if self.closed:
+            return
+        if cancel:
+            self._cancel_unstarted()
+        try:
+            self.wait()
+        finally:
+            self._shut(cancel=cancel)
+
+    def producer(self) -> AbstractContextManager[None]:
+        """Register the calling thread, for a `with` block, as one that may still spawn tasks.
+
+        While such a thread is not waiting itself, a wait for ids that nobody has spawned yet is no error: it goes on,
+        with a warning after a while.
+        """
+        return _Producer(self)
+
+    def trace(self, path: str | os.PathLike[str]) -> AbstractContextManager[None]:
+        """Record a trace of a `with` block, which ends by waiting for all tasks; Perfetto opens the file.
+
+        Raises:
+            UsageError: tasks are running, or another trace is.
+            OSError: the file cannot be written.
+        """
+        return _Trace(self, path)
+
+    def __repr__(self) -> str:
+        return "<Runtime closed>" if self.closed else f"<Runtime workers={self.workers}>"
+
+    def _shut(self, *, cancel: bool) -> None:
+        try:
+            self._close(cancel)
+        finally:
+            if self.closed:
+                _open.pop(id(self), None)
+
+    def _warn(self, text: str) -> None:
+        import warnings
+
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
+
+
+class _Producer:
+    __slots__ = ("_runtime",)
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def __enter__(self) -> None:
+        self._runtime._producer(True)
+
+    def __exit__(self, *_: object) -> None:
+        self._runtime._producer(False)
+
+
+class _Trace:
+    __slots__ = ("_path", "_runtime")
+
+    def __init__(self, runtime: Runtime, path: str | os.PathLike[str]) -> None:
+        import os
+
+        self._runtime = runtime
+        self._path = os.fsdecode(os.fspath(path))
+
+    def __enter__(self) -> None:
+        self._runtime._trace(None)
+
+    def __exit__(self, *_: object) -> None:
+        self._runtime._trace(self._path)
+
+
+def _close_all() -> None:
+    # Tasks of programs that never closed their runtime still run; their failures are warned about.
+    for runtime in reversed(list(_open.values())):
+        runtime._shut(cancel=False)
+
+
+atexit.register(_close_all)
