@@ -33,7 +33,10 @@ inline void finish(tasks::Record& record, const std::exception_ptr* cause, Ready
     const graph::Member next = graph::next_member(member);
     if (next.successor != nullptr) {
       if (cause != nullptr) [[unlikely]] poison(*next.successor, *cause, record);
-      if (graph::count_down(next.successor->pending)) ready(*next.successor);
+      if (graph::count_down(next.successor->pending)) {
+        __builtin_prefetch(next.successor->body);  // the other line of a task that is about to run
+        ready(*next.successor);
+      }
     } else {
       next.listener->notify(*next.listener, record);
     }

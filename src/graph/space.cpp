@@ -14,6 +14,11 @@ bool in_range(const IndexRange& range, std::int64_t index) noexcept {
   return (index - range.start) % range.step == 0;
 }
 
+void keep_record(std::uint64_t entry, std::vector<tasks::Record*>& out) {
+  constexpr std::uint64_t kLowestAddress = 2;  // below: no entry, or finished
+  if (entry >= kLowestAddress) out.push_back(reinterpret_cast<tasks::Record*>(entry));
+}
+
 std::uint64_t length(const IndexRange& range) noexcept {
   if (range.stop <= range.start) return 0;
   const auto span = static_cast<std::uint64_t>(range.stop) - static_cast<std::uint64_t>(range.start);
@@ -188,7 +193,7 @@ void SpaceState::retire(tasks::Record& record) noexcept {
   {
     const std::lock_guard lock(mutex_);
     auto* row = static_cast<Row*>(record.rare->space_row);
-    if (row == nullptr || rows_.empty()) return;
+    if (row == nullptr) return;
     Entry& entry = entry_locked(*row, record.rare->space_index);
     if (entry != reinterpret_cast<Entry>(&record)) return;
     entry = kFinished;
@@ -197,19 +202,19 @@ void SpaceState::retire(tasks::Record& record) noexcept {
 }
 
 void SpaceState::clear() noexcept {
-  decltype(rows_) rows;
+  std::vector<tasks::Record*> held;
   {
     const std::lock_guard lock(mutex_);
-    rows.swap(rows_);
+    for (auto& [key, row] : rows_) {
+      for (const Entry entry : row->dense) keep_record(entry, held);
+      for (const auto& [last, entry] : row->sparse) keep_record(entry, held);
+    }
+    // retire() must not follow the position of an entry that is gone. Ids that outlive the space may make new rows.
+    for (tasks::Record* record : held) record->rare->space_row = nullptr;
+    rows_.clear();
     last_row_ = nullptr;
   }
-  const auto drop = [this](Entry entry) {
-    if (entry != 0 && entry != kFinished) source_.drop(*reinterpret_cast<tasks::Record*>(entry));
-  };
-  for (auto& [key, row] : rows) {
-    for (const Entry entry : row->dense) drop(entry);
-    for (const auto& [last, entry] : row->sparse) drop(entry);
-  }
+  for (tasks::Record* record : held) source_.drop(*record);
 }
 
 void SpaceState::close() noexcept {

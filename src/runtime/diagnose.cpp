@@ -184,6 +184,8 @@ void Engine::find_circles(Findings& findings) {
 }
 
 void Engine::diagnose() {
+  // One at a time, and until it has acted: a second search would walk lists that this one is taking apart.
+  const std::lock_guard one_at_a_time(diagnosis_mutex_);
   Findings findings;
   deck_.pool.locked([&](bool all_free) {
     if (!all_free || producers_ > 0 || deck_.any_work()) return;

@@ -170,6 +170,8 @@ void Engine::start_committed(Record& record) {
 
 void Engine::link(Record& record, std::span<Record* const> predecessors, launch::Lane& lane) {
   for (const Record* predecessor : predecessors) {
+    // The edges are pushed below; their lines come from anywhere, so they are all on the way at once.
+    __builtin_prefetch(predecessor, 1);
     if (&of(*predecessor) != this) {
       throw UsageError("polyreme: " + detail::name_of(*predecessor) +
                        " belongs to another runtime; tasks depend on tasks of their own runtime");

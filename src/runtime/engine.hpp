@@ -253,6 +253,8 @@ class Engine final : public graph::RecordSource {
   std::vector<Waiter*> waiters_;
   std::int64_t producers_ = 0;  ///< registered, not waiting
 
+  std::mutex diagnosis_mutex_;  ///< taken before the slot pool's lock
+
   std::mutex failures_mutex_;
   Failures failures_;
 
