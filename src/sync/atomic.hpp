@@ -16,6 +16,9 @@
 
 namespace polyreme::sync {
 
+/// True in programs that the model checker runs: records may be larger, initial capacities are tiny.
+inline constexpr bool kModelChecked = false;
+
 template <class T>
 using Atomic = std::atomic<T>;
 

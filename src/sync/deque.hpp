@@ -47,7 +47,7 @@ enum class Steal : std::uint8_t {
 };
 
 /// T is a pointer or another trivially copyable word. kInitialCapacity is a power of two.
-template <class T, std::uint32_t kInitialCapacity = 256>
+template <class T, std::uint32_t kInitialCapacity = kModelChecked ? 2 : 256>
 class StealDeque {
   static_assert((kInitialCapacity & (kInitialCapacity - 1)) == 0 && kInitialCapacity > 0);
 

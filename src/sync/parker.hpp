@@ -19,7 +19,6 @@ class Parker {
     token_ = false;
   }
 
-#ifndef POLYREME_SYNC_RELACY
   /// Owner only. False: the time came first, no token was taken.
   [[nodiscard]] bool park_until(std::chrono::steady_clock::time_point deadline) {
     Mutex::Guard guard(mutex_);
@@ -29,7 +28,6 @@ class Parker {
     token_ = false;
     return true;
   }
-#endif
 
   /// Any thread. Notifies under the lock: the parked thread may destroy the parker as soon as it has the token.
   void unpark() {

@@ -71,7 +71,10 @@ inline constexpr std::uint64_t kClaimed = 1ULL << 38;    ///< started by a helpi
 inline constexpr std::uint32_t kInlineEdges = 3;
 inline constexpr std::uintptr_t kClosed = 1;  ///< value of `successors` once the task is done
 
-struct alignas(2 * base::kCacheLine) Record {
+/// Two cache lines; a power of two, for an edge finds its record by rounding down. The model checker's atomics are larger.
+inline constexpr std::size_t kRecordBytes = sync::kModelChecked ? 512 : 2 * base::kCacheLine;
+
+struct alignas(kRecordBytes) Record {
   // ---- line 0
   sync::Atomic<std::uint64_t> state;
   sync::Atomic<std::uintptr_t> successors;  ///< tagged list head, or kClosed
@@ -95,8 +98,10 @@ inline constexpr std::uint16_t kFullRoad = 1;      ///< placed and admitted befo
 inline constexpr std::uint16_t kEdgeBlocks = 2;    ///< the last inline edge holds a chain of edge blocks
 inline constexpr std::uint16_t kForeignSite = 4;    ///< spawned by a program in another language
 
-static_assert(sizeof(Record) == 128, "a record is two cache lines");
+static_assert(sizeof(Record) == kRecordBytes);
+#ifndef POLYREME_SYNC_RELACY
 static_assert(offsetof(Record, body) == detail::kBodyOffset);
+#endif
 
 /// Makes fresh memory a record that is being built, with `references` references. Not ready: pending is 1.
 inline void reset(Record& record, std::uint64_t references, std::uint64_t flags) noexcept {
