@@ -1,8 +1,8 @@
 """Command line, repetition, clock, order check and output of the Python spawn benchmarks.
 
-    python -m bench.python.spawn_NAME [--graph NAME]... [--repeats R] [--slots N] [--divide D]
+    python -m bench.python.spawn_NAME [--graph ROW]... [--repeats R] [--slots N] [--divide D]
 
-prints one JSON object a graph and form: the tasks, and the microseconds a task of each repetition, from the first
+prints one JSON object a row: the tasks, and the microseconds a task of each repetition, from the first
 spawn to the end of the wait. One untimed run comes first. Each body appends its number to one list, which is checked
 after the clock has stopped: every task once, and after all its predecessors.
 """
@@ -18,6 +18,10 @@ from bench.python.graphs import GRAPH_NAMES, Graph, make_graph
 
 Body = Callable[[int], None]
 Run = Callable[[Graph, Body], None]
+
+# A row is a graph, or a graph and the form in which it is spawned.
+DECORATED_CHAIN = "chain, decorator"
+ROW_NAMES = (*GRAPH_NAMES, DECORATED_CHAIN)
 
 
 class WrongOrderError(Exception):
@@ -56,7 +60,7 @@ def time_once(graph: Graph, run: Run) -> float:
 
 def parse_arguments(description: str | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--graph", action="append", choices=GRAPH_NAMES, help="default: all that make sense")
+    parser.add_argument("--graph", action="append", choices=ROW_NAMES, help="default: all that make sense")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--slots", type=int, default=2)
     parser.add_argument("--divide", type=int, default=1, help="divide the number of tasks, for a quick look")
@@ -64,16 +68,16 @@ def parse_arguments(description: str | None) -> argparse.Namespace:
 
 
 def measure(runtime: str, forms: Mapping[str, Run], arguments: argparse.Namespace) -> None:
-    """Measure and print every graph that was asked for. `forms` maps graph names to what runs them."""
-    for name, run in forms.items():
-        if arguments.graph and name not in arguments.graph:
+    """Measure and print every row that was asked for. `forms` maps the names of rows to what runs them."""
+    for row, run in forms.items():
+        if arguments.graph and row not in arguments.graph:
             continue
-        graph = make_graph(name, divide=arguments.divide)
+        graph = make_graph(row.partition(",")[0], divide=arguments.divide)
         time_once(graph, run)
         times = [time_once(graph, run) for _ in range(arguments.repeats)]
         result = {
             "runtime": runtime,
-            "graph": name,
+            "graph": row,
             "tasks": len(graph),
             "slots": arguments.slots,
             "us_per_task": [round(value, 4) for value in times],

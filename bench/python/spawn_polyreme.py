@@ -7,7 +7,7 @@ from functools import partial
 import polyreme as pr
 
 from bench.python.graphs import Graph
-from bench.python.harness import Body, measure, parse_arguments
+from bench.python.harness import DECORATED_CHAIN, Body, measure, parse_arguments
 
 
 def run_independent(rt: pr.Runtime, graph: Graph, body: Body) -> None:
@@ -76,16 +76,16 @@ def run_wavefront(rt: pr.Runtime, graph: Graph, body: Body) -> None:
 
 def main() -> None:
     arguments = parse_arguments(__doc__)
-    call_forms = {
+    forms = {
         "independent": run_independent,
         "chain": run_chain,
         "tree": run_tree,
         "reduction": run_reduction,
         "wavefront": run_wavefront,
+        DECORATED_CHAIN: run_chain_in_space,
     }
     with pr.Runtime(workers=arguments.slots) as rt:
-        measure("polyreme", {name: partial(run, rt) for name, run in call_forms.items()}, arguments)
-        measure("polyreme, decorator and space", {"chain": partial(run_chain_in_space, rt)}, arguments)
+        measure("polyreme", {row: partial(run, rt) for row, run in forms.items()}, arguments)
 
 
 if __name__ == "__main__":

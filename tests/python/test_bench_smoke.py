@@ -61,7 +61,7 @@ def test_wrong_orders_are_rejected(order, complaint):
 @pytest.mark.parametrize(
     ("script", "module", "rows"),
     [
-        ("spawn_polyreme", "polyreme", set(GRAPH_NAMES)),
+        ("spawn_polyreme", "polyreme", {*GRAPH_NAMES, "chain, decorator"}),
         ("spawn_threadpool", "concurrent", set(GRAPH_NAMES)),
         ("spawn_dask", "dask", set(GRAPH_NAMES)),
         ("spawn_joblib", "joblib", set(GRAPH_NAMES) - {"chain"}),
