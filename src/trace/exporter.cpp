@@ -32,7 +32,7 @@ struct Arrow {
 class Exporter {
 public:
     Exporter(const std::filesystem::path& path, const TraceMeta& meta,
-             std::span<const ThreadBuffer* const> threads, std::uint64_t start_ns)
+             std::span<const BufferSnapshot> threads, std::uint64_t start_ns)
         : out_(path), meta_(meta), threads_(threads), start_ns_(start_ns), tasks_(threads) {
         if (tasks_.dependency_count() <= meta_.max_arrows && tasks_.size() <= kTasksWithArrows)
             ends_.resize(tasks_.size());
@@ -51,8 +51,8 @@ public:
 private:
     void put_header() {
         std::uint64_t dropped = 0;
-        for (const ThreadBuffer* thread : threads_)
-            dropped += thread->dropped();
+        for (const BufferSnapshot& thread : threads_)
+            dropped += thread.dropped();
         out_ << "{\"displayTimeUnit\":\"ns\",\n"
              << "\"otherData\":{\"format\":\"polyreme-trace\",\"version\":1,\"workers\":"
              << std::uint64_t{meta_.workers} << ",\"tasks\":" << meta_.tasks.value_or(tasks_.spawned_count())
@@ -65,7 +65,7 @@ private:
         for (std::uint64_t slot = 0; slot < meta_.workers; ++slot)
             put_row(slot, "slot " + std::to_string(slot));
         for (std::size_t i = 0; i < threads_.size(); ++i)
-            if (has_row(*threads_[i])) put_row(row_of(i), threads_[i]->name());
+            if (has_row(threads_[i])) put_row(row_of(i), threads_[i].name());
     }
 
     void put_row(std::uint64_t row, std::string_view name) {
@@ -78,8 +78,8 @@ private:
     }
 
     // A thread that only ran bodies shows on the rows of its slots.
-    static bool has_row(const ThreadBuffer& thread) {
-        EventCursor events(thread);
+    static bool has_row(const BufferSnapshot& thread) {
+        BufferSnapshot::Cursor events = thread.events();
         while (const Event* event = events.next())
             if (event->kind == Kind::spawned || event->kind == Kind::dependency ||
                 event->kind == Kind::cancelled)
@@ -91,7 +91,7 @@ private:
     void put_thread(std::size_t thread) {
         // At most one slice is open on a thread at any time: a body that waits closes its own.
         const Event* opened = nullptr;
-        EventCursor events(*threads_[thread]);
+        BufferSnapshot::Cursor events = threads_[thread].events();
         while (const Event* event = events.next()) {
             switch (event->kind) {
                 case Kind::spawned:
@@ -121,7 +121,7 @@ private:
         }
     }
 
-    void put_spawn(const Event& spawned, EventCursor& events, std::uint64_t row) {
+    void put_spawn(const Event& spawned, BufferSnapshot::Cursor& events, std::uint64_t row) {
         const std::uint32_t number = tasks_.find(spawned.task).value();
         begin_instant("spawn", number, spawned.time_ns, row);
         out_ << ",\"args\":{\"task\":" << std::uint64_t{number} << ",\"after\":[";
@@ -252,7 +252,7 @@ private:
 
     JsonFile out_;
     const TraceMeta& meta_;
-    std::span<const ThreadBuffer* const> threads_;
+    std::span<const BufferSnapshot> threads_;
     std::uint64_t start_ns_;
     TaskTable tasks_;
     bool first_event_ = true;
@@ -262,8 +262,15 @@ private:
 
 }  // namespace
 
+BufferSnapshot::BufferSnapshot(const ThreadBuffer& buffer) noexcept
+    : buffer_(&buffer), dropped_(buffer.dropped()) {
+    EventCursor cursor(buffer);
+    while (cursor.next() != nullptr)
+        ++events_;
+}
+
 void export_json(const std::filesystem::path& path, const TraceMeta& meta,
-                 std::span<const ThreadBuffer* const> threads, std::uint64_t start_ns) {
+                 std::span<const BufferSnapshot> threads, std::uint64_t start_ns) {
     Exporter(path, meta, threads, start_ns).run();
 }
 

@@ -101,11 +101,11 @@ std::uint64_t Recorder::dropped() const {
 }
 
 void Recorder::write_json(const std::filesystem::path& path, const TraceMeta& meta) const {
-    std::vector<const ThreadBuffer*> threads;
+    std::vector<BufferSnapshot> threads;
     {
         const std::lock_guard lock(mutex_);
         for (const ThreadBuffer& thread : threads_)
-            threads.push_back(&thread);
+            threads.emplace_back(thread);
     }
     export_json(path, meta, threads, start_ns_);
 }

@@ -103,7 +103,8 @@ private:
     std::atomic<std::uint64_t> dropped_{0};
 };
 
-// Walks the events of one buffer in the order in which they were recorded.
+// Walks the events of one buffer in the order in which they were recorded, those that come meanwhile
+// included.
 class EventCursor {
 public:
     explicit EventCursor(const ThreadBuffer& buffer) noexcept

@@ -9,10 +9,10 @@ constexpr std::size_t kSmallestTable = 64;
 
 }  // namespace
 
-TaskTable::TaskTable(std::span<const ThreadBuffer* const> threads) {
+TaskTable::TaskTable(std::span<const BufferSnapshot> threads) {
     grow();
-    for (const ThreadBuffer* thread : threads) {
-        EventCursor events(*thread);
+    for (const BufferSnapshot& thread : threads) {
+        BufferSnapshot::Cursor events = thread.events();
         while (const Event* event = events.next()) {
             if (event->kind == Kind::dependency) {
                 ++dependency_count_;

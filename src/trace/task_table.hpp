@@ -1,7 +1,7 @@
 // What the exporter knows of each task: a small number instead of the engine's id, and its name.
 #pragma once
 
-#include "trace/recorder.hpp"
+#include "trace/exporter.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -17,7 +17,7 @@ namespace polyreme::trace {
 class TaskTable {
 public:
     // Reads all events once.
-    explicit TaskTable(std::span<const ThreadBuffer* const> threads);
+    explicit TaskTable(std::span<const BufferSnapshot> threads);
 
     [[nodiscard]] std::uint32_t size() const noexcept { return static_cast<std::uint32_t>(tasks_.size()); }
     [[nodiscard]] std::uint64_t spawned_count() const noexcept { return spawned_count_; }

@@ -77,7 +77,7 @@ TEST_F(TraceRecorder, KeepsEventsInOrderAcrossChunks) {
 TEST_F(TraceRecorder, ManyThreadsRecordAtATime) {
     constexpr std::uint64_t kThreads = 4;
     constexpr std::uint64_t kTasks = 6000;
-    std::vector<std::thread> threads;
+    std::vector<std::jthread> threads;
     for (std::uint64_t t = 0; t < kThreads; ++t) {
         threads.emplace_back([this, t] {
             ThreadBuffer& buffer = recorder_.add_thread("thread " + std::to_string(t));
@@ -92,8 +92,7 @@ TEST_F(TraceRecorder, ManyThreadsRecordAtATime) {
     // Reading beside the writers gives whole events only.
     for (int i = 0; i < 5; ++i)
         recorder_.write_json(path_, {.workers = kThreads});
-    for (std::thread& thread : threads)
-        thread.join();
+    threads.clear();
     const check::Report report = check({.workers = kThreads, .tasks = kThreads * kTasks});
     EXPECT_TRUE(report.verified()) << report.violations.front().message;
     EXPECT_EQ(report.tasks, kThreads * kTasks);
