@@ -71,6 +71,8 @@ class After {
 
   void add(const Item& item) {
     if (item.task_ && item.record_ != nullptr && count_ < kFew) {
+      // Its line may be on another core; it is on the way while the record is made.
+      __builtin_prefetch(item.record_);
       few_[count_++] = item.record_;
     } else {
       add_slowly(item);

@@ -94,10 +94,10 @@ class Space {
   }
 
   [[nodiscard]] const std::string& name() const noexcept;
-  [[nodiscard]] std::shared_ptr<graph::SpaceState> state() const noexcept { return owner_->state; }
+  [[nodiscard]] std::shared_ptr<graph::SpaceState> state() const noexcept { return {owner_, owner_->state.get()}; }
 
  private:
-  /// Shared by the handles: when the last one goes, the ids are forgotten. Ids and slices keep the state alone.
+  /// Shared by handles, ids and slices: when the last one goes, nobody can name an id any more, and all are forgotten.
   struct Owner {
     explicit Owner(std::shared_ptr<graph::SpaceState> one) : state(std::move(one)) {}
     Owner(const Owner&) = delete;

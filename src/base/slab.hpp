@@ -16,6 +16,7 @@
 
 #include "base/checks.hpp"
 #include "base/layout.hpp"
+#include "base/prefetch.hpp"
 
 namespace polyreme::base {
 
@@ -84,8 +85,8 @@ class BlockCache {
     // The block after next is fetched now: it was last written by another core as often as not.
     if (magazine.count >= 4) {
       auto* ahead = static_cast<char*>(magazine.blocks[magazine.count - 4]);
-      __builtin_prefetch(ahead, 1);
-      __builtin_prefetch(ahead + kCacheLine, 1);
+      prefetch_for_write(ahead);
+      prefetch_for_write(ahead + kCacheLine);
     }
     return block;
   }

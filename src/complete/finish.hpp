@@ -8,6 +8,7 @@
 
 #include <exception>
 
+#include "base/prefetch.hpp"
 #include "graph/successors.hpp"
 #include "task/record.hpp"
 
@@ -34,7 +35,7 @@ inline void finish(tasks::Record& record, const std::exception_ptr* cause, Ready
     if (next.successor != nullptr) {
       if (cause != nullptr) [[unlikely]] poison(*next.successor, *cause, record);
       if (graph::count_down(next.successor->pending)) {
-        __builtin_prefetch(next.successor->body);  // the other line of a task that is about to run
+        base::prefetch_for_write(next.successor->body);  // the other line of a task that is about to run
         ready(*next.successor);
       }
     } else {

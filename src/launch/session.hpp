@@ -16,6 +16,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/prefetch.hpp"
 #include "base/ticks.hpp"
 #include "launch/domain.hpp"
 #include "launch/lane.hpp"
@@ -257,8 +258,8 @@ class Session {
 
   static void prefetch(const tasks::Record* record) noexcept {
     const char* line = reinterpret_cast<const char*>(record);
-    __builtin_prefetch(line, 1);
-    __builtin_prefetch(line + base::kCacheLine, 1);
+    base::prefetch_for_write(line);
+    base::prefetch_for_write(line + base::kCacheLine);
   }
 
   std::uint64_t next_random() noexcept {

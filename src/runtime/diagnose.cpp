@@ -221,6 +221,20 @@ void Engine::fail_without_running(Record& record, const std::exception_ptr& erro
   if (Record* next = fail(record, lane, error); next != nullptr) deck_.push(lane, *next);
 }
 
+/// When the handles of a space are gone before one of its ids was spawned. With the lock of a diagnosis, as that one walks the
+/// lists that this takes apart.
+void Engine::give_up(Record& record) noexcept {
+  const bool missed = !tasks::sole_owner(record) || record.successors.load(sync::memory_order_acquire) != 0;
+  if (missed && tasks::claim_for_spawn(record)) {
+    const std::lock_guard one_at_a_time(diagnosis_mutex_);
+    fail_without_running(record,
+                         std::make_exception_ptr(MissingTask("polyreme: " + detail::name_of(record) +
+                                                             " was never spawned, and nobody is left who knows its space")),
+                         false);
+  }
+  release(record);
+}
+
 void Engine::warn_stall() {
   std::string names;
   std::size_t count = 0;

@@ -74,6 +74,10 @@ Record& Engine::begin_named_spawn(const detail::BodyOps& ops, std::source_locati
     return record;
   }
   check_open();
+  if (!space->comes_from(*this)) {
+    throw UsageError("polyreme: the id " + space->label(index) +
+                     " belongs to another runtime; spawn it there, or use a space of this one");
+  }
   Record* const record = space->find_or_name(index);
   if (record == nullptr || !tasks::claim_for_spawn(*record)) {
     if (record != nullptr) release(*record);
@@ -170,8 +174,6 @@ void Engine::start_committed(Record& record) {
 
 void Engine::link(Record& record, std::span<Record* const> predecessors, launch::Lane& lane) {
   for (const Record* predecessor : predecessors) {
-    // The edges are pushed below; their lines come from anywhere, so they are all on the way at once.
-    __builtin_prefetch(predecessor, 1);
     if (&of(*predecessor) != this) {
       throw UsageError("polyreme: " + detail::name_of(*predecessor) +
                        " belongs to another runtime; tasks depend on tasks of their own runtime");

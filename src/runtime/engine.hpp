@@ -164,6 +164,7 @@ class Engine final : public graph::RecordSource {
   [[nodiscard]] tasks::Record& make() override;
   [[nodiscard]] tasks::Record& make_done() override;
   void drop(tasks::Record& record) noexcept override { release(record); }
+  void give_up(tasks::Record& record) noexcept override;
 
   /// The engine that a record belongs to.
   [[nodiscard]] static Engine& of(const tasks::Record& record) noexcept;
@@ -232,6 +233,7 @@ class Engine final : public graph::RecordSource {
 
   // shutdown.cpp
   void start_worker_locked();
+  void drop_stale_entries() noexcept;
   [[nodiscard]] bool all_freed() const noexcept;
   static void reap();
 
@@ -253,7 +255,8 @@ class Engine final : public graph::RecordSource {
   std::vector<Waiter*> waiters_;
   std::int64_t producers_ = 0;  ///< registered, not waiting
 
-  std::mutex diagnosis_mutex_;  ///< taken before the slot pool's lock
+  /// Taken before the slot pool's lock. Recursive: the bodies that a diagnosis destroys may own the last handle of a space.
+  std::recursive_mutex diagnosis_mutex_;
 
   std::mutex failures_mutex_;
   Failures failures_;

@@ -3,7 +3,8 @@
 // close(), step by step:
 //   1. closing_: foreign threads can no longer spawn. Bodies still can.
 //   2. Wait until every spawned task is completed. A stall is diagnosed as in any wait, so this ends.
-//   3. Stop the pool: parked workers leave with no slot. Join them, and the spares.
+//   3. Stop the pool: parked workers leave with no slot. Join them, and the spares. A queue may still hold entries of tasks
+//      that a waiter claimed, or that were given up: they hold the engine's reference, and are dropped.
 //   4. closed_: from now on blocks are freed to the depot under its lock, whoever drops a handle.
 //   5. Root failures that no wait has reported go to the warning handler.
 // bury() puts the closed engine into the graveyard. A buried engine is deleted once all blocks that were taken are free,
@@ -14,6 +15,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 
 #include "runtime/engine.hpp"
@@ -157,11 +159,24 @@ void Engine::close() {
     }
     for (std::thread& thread : leaving) thread.join();
   }
+  drop_stale_entries();
   for (const auto& space : live_spaces()) space->close();
   closed_.store(true, std::memory_order_release);
   const Failures failures = take_failures();
   for (const Failure& failure : failures.roots) {
     warn("polyreme: a failure that no wait() reported: " + describe(failure));
+  }
+}
+
+void Engine::drop_stale_entries() noexcept {
+  std::array<tasks::Record*, 64> stale;
+  for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n; ++i) {
+    for (auto& queue : deck_.lanes[i].queues) {
+      std::uint32_t count = 0;
+      while (queue.steal_half(stale, count) != sync::Steal::kEmpty) {
+        for (std::uint32_t k = 0; k < count; ++k) release(*stale[k]);
+      }
+    }
   }
 }
 

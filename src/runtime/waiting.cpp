@@ -39,6 +39,17 @@ void wake_waiter(graph::Listener& self, Record& /*done*/) noexcept {
   drop(waiter);
 }
 
+/// `from` + `span`, or as late as the clock can tell.
+Clock::time_point later(Clock::time_point from, std::chrono::nanoseconds span) noexcept {
+  return span < Clock::time_point::max() - from ? from + span : Clock::time_point::max();
+}
+
+/// Seconds that may be too many for an integer, or infinite.
+std::chrono::nanoseconds clamped(double seconds) noexcept {
+  constexpr double kMost = 1e9;  // 30 years
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(std::min(seconds, kMost)));
+}
+
 /// The waiting thread's hold on its waiter.
 struct WaiterHandle {
   explicit WaiterHandle(Waiter* one) : waiter(one) {}
@@ -223,9 +234,8 @@ Engine::Slept Engine::sleep(Waiter& waiter, std::int64_t timeout_ns, const WaitH
   using std::chrono::nanoseconds;
   const auto begin = Clock::now();
   const bool timed = timeout_ns >= 0;
-  const auto deadline = begin + nanoseconds(timed ? timeout_ns : 0);
-  auto warn_at = begin + std::chrono::duration_cast<nanoseconds>(
-                             std::chrono::duration<double>(options_.stall_warning_s));
+  const auto deadline = later(begin, nanoseconds(timed ? timeout_ns : 0));
+  auto warn_at = begin + clamped(options_.stall_warning_s);
   while (!over()) {
     auto wake_at = warn_at;
     if (timed && deadline < wake_at) wake_at = deadline;
@@ -241,8 +251,7 @@ Engine::Slept Engine::sleep(Waiter& waiter, std::int64_t timeout_ns, const WaitH
     if (hooks != nullptr && hooks->abandon(hooks->self)) return Slept::kAbandoned;
     if (now >= warn_at) {
       warn_stall();
-      warn_at = now + std::chrono::duration_cast<nanoseconds>(
-                          std::chrono::duration<double>(2 * options_.stall_warning_s));
+      warn_at = now + clamped(2 * options_.stall_warning_s);
     }
   }
   return Slept::kOver;
@@ -259,10 +268,12 @@ void Engine::register_waiter(Waiter& waiter) {
 }
 
 std::exception_ptr Engine::unregister_waiter(Waiter& waiter) noexcept {
-  return deck_.pool.locked([&](bool) {
+  return deck_.pool.locked([&](bool all_free) {
     waiters_.erase(std::find(waiters_.begin(), waiters_.end(), &waiter));
     if (waiter.is_producer) ++producers_;
     waiter.waiting_body = nullptr;  // with an error the listener stays, and may outlive the body
+    // It was asked to look for the cause of a stall, and leaves without: another one must.
+    if (waiter.asked_to_diagnose && all_free) on_all_idle_locked();
     return waiter.error;
   });
 }
