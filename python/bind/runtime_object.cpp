@@ -288,13 +288,13 @@ PyObject* trace_method(PyObject* self, PyObject* path) {
   Engine* engine = engine_of(self);
   if (engine == nullptr) return nullptr;
   try {
+    const EngineCall call;
     if (path == Py_None) {
       engine->start_trace();
       Py_RETURN_NONE;
     }
     const char* text = PyUnicode_AsUTF8(path);
     if (text == nullptr) return nullptr;
-    const EngineCall call;
     engine->write_trace(text);
   } catch (...) {
     return raise_current();
@@ -376,6 +376,14 @@ PyTypeObject runtime_type = [] {
 }();
 
 }  // namespace
+
+Engine* engine_from(PyObject* object) {
+  if (PyObject_TypeCheck(object, &runtime_type) == 0) {
+    PyErr_Format(PyExc_TypeError, "%R is no polyreme.Runtime", object);
+    return nullptr;
+  }
+  return engine_of(object);
+}
 
 bool add_runtime_type(PyObject* module) {
   return PyType_Ready(&decorator_type) == 0 && PyType_Ready(&runtime_type) == 0 &&

@@ -10,19 +10,25 @@ using tasks::Record;
 using trace::Kind;
 
 void Engine::start_trace() {
+  const InterpreterPause pause(*this);  // a searcher may be on its way into the interpreter, and is waited for below
   const std::lock_guard lock(trace_mutex_);
   if (recorder_ != nullptr) {
     throw UsageError("polyreme: a trace runs already; write it before another one is started");
   }
   // Buffers are handed to the lanes while nobody owns a slot: their next owners see them through the pool's lock.
-  const bool idle = deck_.pool.locked([this](bool all_free) {
+  const auto attach_all = [this](bool all_free) {
     if (!all_free || !deck_.lanes.quiescent()) return false;
     recorder_ = std::make_unique<trace::Recorder>();
     trace_base_ = deck_.lanes.sum(&launch::Lane::spawned);
     for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n; ++i) attach_locked(deck_.lanes[i]);
     return true;
-  });
-  if (!idle) throw UsageError("polyreme: a trace can only be started while no task runs or waits; call wait() first");
+  };
+  while (!deck_.pool.locked(attach_all)) {
+    if (!deck_.lanes.quiescent()) {
+      throw UsageError("polyreme: a trace can only be started while no task runs or waits; call wait() first");
+    }
+    std::this_thread::yield();  // threads that search for work own their slots for some microseconds more
+  }
   tracing_.store(true, std::memory_order_relaxed);
 }
 
