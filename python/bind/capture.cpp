@@ -6,12 +6,15 @@ namespace polyreme::python {
 
 namespace {
 
-/// What polyreme._capture.analyse says of a code object: a tuple (globals read, captured names assigned, globals assigned),
-/// each a tuple of str.
 struct State {
-  PyObject* analyses = nullptr;       ///< dict: code object → that tuple
-  PyObject* overlay_type = nullptr;   ///< dict subclass whose missing keys are looked up in the function's own globals
+  PyObject* analyses = nullptr;      ///< dict: code object → what polyreme._capture.analyse says of it
+  PyObject* overlay_type = nullptr;  ///< dict subclass whose missing keys are looked up in the function's own globals
 };
+
+/// The members of an analysis, each a tuple of str; see polyreme._capture.analyse.
+enum Analysis : Py_ssize_t { kGlobalsRead, kReadByClasses, kCellsAssigned, kGlobalsAssigned };
+
+PyObject* names_of(PyObject* analysis, Analysis which) noexcept { return PyTuple_GET_ITEM(analysis, which); }
 
 State& state() noexcept {
   static State instance;
@@ -19,7 +22,8 @@ State& state() noexcept {
 }
 
 /// Keys that the interpreter reads from a function's globals without asking __missing__.
-constexpr std::array<const char*, 5> kModuleKeys{"__builtins__", "__name__", "__package__", "__spec__", "__file__"};
+constexpr std::array<const char*, 6> kModuleKeys{"__builtins__", "__name__", "__package__",
+                                                 "__spec__",     "__file__", "__path__"};
 
 bool capturable(PyObject* value, int depth = 0) noexcept {
   if (PyLong_CheckExact(value) || PyFloat_CheckExact(value) || PyBool_Check(value) || PyUnicode_CheckExact(value) ||
@@ -97,26 +101,65 @@ bool copy_closure(PyObject* function, PyObject* own_name, Captured& out, PyObjec
   return true;
 }
 
+/// A body that assigns a captured global, or any global beside captured ones (it would go to the overlay), is refused.
+bool refuse_global_assignment(PyObject* function, PyObject* globals, PyObject* assigned, PyObject* captured) {
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(assigned); ++i) {
+    PyObject* name = PyTuple_GET_ITEM(assigned, i);
+    PyObject* value = PyDict_GetItemWithError(globals, name);
+    if (value == nullptr && PyErr_Occurred() != nullptr) return false;
+    if (value != nullptr && capturable(value)) return refuse_assignment(function, name);
+  }
+  if (captured == nullptr || PyTuple_GET_SIZE(assigned) == 0) return true;
+  PyErr_Format(PyExc_ValueError,
+               "%R assigns the global %R and reads %R, which a task captures by value; return the value, or say "
+               "capture=\"reference\" to share all variables",
+               function, PyTuple_GET_ITEM(assigned, 0), captured);
+  return false;
+}
+
+/// Puts the values that `names` have in `globals` into `overlay`.
+bool keep_names(PyObject* overlay, PyObject* globals, PyObject* names) {
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); ++i) {
+    PyObject* name = PyTuple_GET_ITEM(names, i);
+    PyObject* value = PyDict_GetItemWithError(globals, name);
+    if (value == nullptr && PyErr_Occurred() != nullptr) return false;
+    if (value != nullptr && PyDict_SetItem(overlay, name, value) < 0) return false;
+  }
+  return true;
+}
+
+/// A new overlay with what the interpreter must find in it; the captured names come later.
+PyObject* new_overlay(PyObject* globals, PyObject* analysis) {
+  PyObject* overlay = PyObject_CallOneArg(state().overlay_type, globals);
+  if (overlay == nullptr) return nullptr;
+  for (const char* key : kModuleKeys) {
+    PyObject* kept = PyDict_GetItemString(globals, key);
+    if (kept != nullptr && PyDict_SetItemString(overlay, key, kept) < 0) {
+      Py_DECREF(overlay);
+      return nullptr;
+    }
+  }
+  // A class body looks names up without asking __missing__, so it sees them as they are now.
+  if (!keep_names(overlay, globals, names_of(analysis, kReadByClasses))) Py_CLEAR(overlay);
+  return overlay;
+}
+
 /// An overlay over the function's globals if the body names any that are captured; else null and true.
 bool overlay_globals(PyObject* function, PyObject* analysis, PyObject* own_name, Captured& out, PyObject*& overlay) {
   overlay = nullptr;
   PyObject* globals = PyFunction_GetGlobals(function);
-  PyObject* read = PyTuple_GET_ITEM(analysis, 0);
+  PyObject* read = names_of(analysis, kGlobalsRead);
+  PyObject* captured = nullptr;
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(read); ++i) {
     PyObject* name = PyTuple_GET_ITEM(read, i);
     const bool is_self = out.own_cell == nullptr && PyUnicode_Compare(name, own_name) == 0;
     PyObject* value = is_self ? nullptr : PyDict_GetItemWithError(globals, name);
     if (!is_self && value == nullptr && PyErr_Occurred() != nullptr) return false;
     if (!is_self && (value == nullptr || !capturable(value))) continue;
+    captured = name;
     if (overlay == nullptr) {
-      PyObject* assigned = PyTuple_GET_ITEM(analysis, 2);
-      if (PyTuple_GET_SIZE(assigned) != 0) return refuse_assignment(function, PyTuple_GET_ITEM(assigned, 0));
-      overlay = PyObject_CallOneArg(state().overlay_type, globals);
+      overlay = new_overlay(globals, analysis);
       if (overlay == nullptr) return false;
-      for (const char* key : kModuleKeys) {
-        PyObject* kept = PyDict_GetItemString(globals, key);
-        if (kept != nullptr && PyDict_SetItemString(overlay, key, kept) < 0) return false;
-      }
     }
     if (is_self) {
       out.own_globals = overlay;
@@ -124,7 +167,8 @@ bool overlay_globals(PyObject* function, PyObject* analysis, PyObject* own_name,
       return false;
     }
   }
-  return true;
+  PyObject* assigned = names_of(analysis, kGlobalsAssigned);
+  return PyTuple_GET_SIZE(assigned) == 0 || refuse_global_assignment(function, globals, assigned, captured);
 }
 
 PyObject* copy_function(PyObject* function, PyObject* globals, PyObject* closure) {
@@ -147,7 +191,7 @@ PyObject* copy_function(PyObject* function, PyObject* globals, PyObject* closure
 bool capture_by_value(PyObject* function, Captured& out) {
   PyObject* analysis = analysis_of(PyFunction_GetCode(function));
   if (analysis == nullptr) return false;
-  PyObject* assigned = PyTuple_GET_ITEM(analysis, 1);
+  PyObject* assigned = names_of(analysis, kCellsAssigned);
   if (PyTuple_GET_SIZE(assigned) != 0) return refuse_assignment(function, PyTuple_GET_ITEM(assigned, 0));
   out.own_name = reinterpret_cast<PyFunctionObject*>(function)->func_name;
   PyObject* closure = nullptr;

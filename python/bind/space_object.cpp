@@ -168,7 +168,8 @@ PyObject* no_iteration(PyObject* self) {
 }
 
 PyObject* get_space_name(PyObject* self, void* /*closure*/) {
-  return PyUnicode_FromString(space_cast(self)->state->name().c_str());
+  const std::string& name = space_cast(self)->state->name();
+  return PyUnicode_FromStringAndSize(name.data(), static_cast<Py_ssize_t>(name.size()));
 }
 
 PyMappingMethods space_mapping = {nullptr, &subscript, nullptr};
@@ -212,10 +213,11 @@ bool add_space_types(PyObject* module) {
 
 PyObject* make_space(runtime::Engine& engine, PyObject* name) {
   if (!PyUnicode_Check(name)) return PyErr_Format(PyExc_TypeError, "the name of a space is a str, not %R", name);
-  const char* text = PyUnicode_AsUTF8(name);
+  Py_ssize_t size = 0;
+  const char* text = PyUnicode_AsUTF8AndSize(name, &size);
   if (text == nullptr) return nullptr;
   try {
-    State state = engine.make_space(text);
+    State state = engine.make_space(std::string(text, static_cast<std::size_t>(size)));
     SpaceObject* object = PyObject_New(SpaceObject, &space_type);
     if (object == nullptr) return nullptr;
     ::new (&object->state) State(std::move(state));

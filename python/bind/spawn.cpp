@@ -1,6 +1,7 @@
 #include "spawn.hpp"
 
 #include <deque>
+#include <string_view>
 #include <unordered_map>
 
 #include "body.hpp"
@@ -49,29 +50,30 @@ void forget_record(PyObject* handle) noexcept {
   Py_DECREF(handle);
 }
 
-const char* spawn_name(const SpawnKeywords& keywords, PyObject* fn, bool tracing, bool& failed) {
-  failed = false;
+/// The characters of a str, or null data with an error set. They live as long as the str.
+std::string_view text_of(PyObject* text) noexcept {
+  Py_ssize_t size = 0;
+  const char* data = PyUnicode_AsUTF8AndSize(text, &size);
+  return {data, data == nullptr ? 0 : static_cast<std::size_t>(size)};
+}
+
+/// The name that a task gets; null data: none. False with an error set.
+bool spawn_name(const SpawnKeywords& keywords, PyObject* fn, bool tracing, std::string_view& name) {
   if (keywords.name != nullptr) {
     if (!PyUnicode_Check(keywords.name)) {
       PyErr_Format(PyExc_TypeError, "name= is a str, not %R", keywords.name);
-      failed = true;
-      return nullptr;
+      return false;
     }
-    const char* text = PyUnicode_AsUTF8(keywords.name);
-    failed = text == nullptr;
-    return text;
+    name = text_of(keywords.name);
+    return name.data() != nullptr;
   }
-  if (!tracing) return nullptr;
+  if (!tracing) return true;
   // A trace shows functions by name; without one, names are looked up only for error messages.
   PyObject* qualified = PyObject_GetAttrString(fn, "__qualname__");
-  if (qualified == nullptr || !PyUnicode_Check(qualified)) {
-    PyErr_Clear();
-    Py_XDECREF(qualified);
-    return nullptr;
-  }
-  const char* text = PyUnicode_AsUTF8(qualified);
-  Py_DECREF(qualified);  // fn keeps it
-  return text;
+  if (qualified != nullptr && PyUnicode_Check(qualified)) name = text_of(qualified);
+  Py_XDECREF(qualified);  // fn keeps it
+  PyErr_Clear();
+  return true;
 }
 
 }  // namespace
@@ -143,9 +145,8 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
   for (Py_ssize_t i = 0; i < count; ++i) {
     if (is_task(arguments[i])) dependencies.add_record(*record_of(arguments[i]));
   }
-  bool failed = false;
-  const char* name = spawn_name(keywords, fn, engine.tracing(), failed);
-  if (failed) return nullptr;
+  std::string_view name;
+  if ((keywords.name != nullptr || engine.tracing()) && !spawn_name(keywords, fn, engine.tracing(), name)) return nullptr;
   PyObject* own_keywords = nullptr;
   if (keywords.keywords != nullptr && PyDict_Size(keywords.keywords) != 0) {
     own_keywords = PyDict_Copy(keywords.keywords);  // by value, like every other argument
@@ -160,8 +161,8 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
     const detail::BodyOps& ops = python_ops();
     constexpr detail::Domain kDomain = detail::Domain::kInterpreter;
     Record& record = keywords.id != nullptr
-                         ? engine.begin_spawn_into(*record_of(keywords.id), ops, {}, kDomain, name == nullptr ? "" : name)
-                     : name != nullptr ? engine.begin_named_spawn(ops, {}, kDomain, name, nullptr, {})
+                         ? engine.begin_spawn_into(*record_of(keywords.id), ops, {}, kDomain, name)
+                     : name.data() != nullptr ? engine.begin_named_spawn(ops, {}, kDomain, name, nullptr, {})
                                        : engine.begin_spawn(ops, {}, kDomain);
     if (site != nullptr) {
       record.site.elsewhere = site;

@@ -175,7 +175,8 @@ PyObject* add_done_callback(PyObject* self, PyObject* callback) {
 }
 
 PyObject* get_name(PyObject* self, void* /*closure*/) {
-  return PyUnicode_FromString(detail::name_of(*cast(self)->record).c_str());
+  const std::string name = detail::name_of(*cast(self)->record);
+  return PyUnicode_FromStringAndSize(name.data(), static_cast<Py_ssize_t>(name.size()));
 }
 
 Py_hash_t hash(PyObject* self) { return static_cast<Py_hash_t>(reinterpret_cast<std::uintptr_t>(cast(self)->record) >> 7); }
@@ -244,10 +245,15 @@ bool add_task_type(PyObject* module) {
 
 std::int64_t parse_timeout(PyObject* timeout) {
   if (timeout == Py_None) return -1;
-  const double seconds = PyFloat_AsDouble(timeout);
+  double seconds = PyFloat_AsDouble(timeout);
   if (seconds == -1.0 && PyErr_Occurred() != nullptr) {
-    PyErr_Format(PyExc_TypeError, "timeout is a number of seconds or None, not %R", timeout);
-    return -2;
+    if (PyErr_ExceptionMatches(PyExc_TypeError) != 0) {
+      PyErr_Format(PyExc_TypeError, "timeout is a number of seconds or None, not %R", timeout);
+      return -2;
+    }
+    if (PyErr_ExceptionMatches(PyExc_OverflowError) == 0 || !PyLong_Check(timeout)) return -2;
+    PyErr_Clear();
+    seconds = PyObject_RichCompareBool(timeout, Py_False, Py_GT) == 1 ? HUGE_VAL : -HUGE_VAL;
   }
   if (std::isnan(seconds) || seconds < 0.0) {
     PyErr_Format(PyExc_ValueError, "timeout=%R; it is a number of seconds from 0, or None to wait without end", timeout);

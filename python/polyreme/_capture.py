@@ -9,7 +9,8 @@ import dis
 from types import CodeType
 from typing import Any
 
-_READS = frozenset({"LOAD_GLOBAL", "LOAD_NAME"})
+_CLASS_READS = frozenset({"LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
+_READS = _CLASS_READS | {"LOAD_GLOBAL"}
 _GLOBAL_WRITES = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL"})
 _CELL_WRITES = frozenset({"STORE_DEREF", "DELETE_DEREF"})
 
@@ -28,33 +29,41 @@ class Overlay(dict[str, Any]):
         return self._live[key]
 
 
-def analyse(code: CodeType) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Return the globals that `code` reads, the free variables that it assigns, and the globals that it assigns.
+def analyse(code: CodeType) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Say what `code` does with variables that are not its own.
 
-    Functions and comprehensions inside it count as part of it.
+    Functions, comprehensions and classes inside it count as part of it.
+
+    Returns:
+        The globals that it reads; those of them that class bodies read; the free variables that it assigns; the globals
+        that it assigns. Each in order of appearance.
     """
-    reads: dict[str, None] = {}
-    cells: dict[str, None] = {}
-    writes: dict[str, None] = {}
-    _collect(code, frozenset(code.co_freevars), reads, cells, writes)
-    return tuple(reads), tuple(cells), tuple(writes)
+    found = _Names()
+    found.collect(code, frozenset(code.co_freevars))
+    return tuple(found.reads), tuple(found.class_reads), tuple(found.cells), tuple(found.writes)
 
 
-def _collect(
-    code: CodeType,
-    free: frozenset[str],
-    reads: dict[str, None],
-    cells: dict[str, None],
-    writes: dict[str, None],
-) -> None:
-    for instruction in dis.get_instructions(code):
-        name = instruction.argval
-        if instruction.opname in _READS:
-            reads[name] = None
-        elif instruction.opname in _GLOBAL_WRITES:
-            writes[name] = None
-        elif instruction.opname in _CELL_WRITES and name in free:
-            cells[name] = None
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            _collect(constant, free & frozenset(constant.co_freevars), reads, cells, writes)
+class _Names:
+    """Names found so far; the dicts are ordered sets."""
+
+    def __init__(self) -> None:
+        self.reads: dict[str, None] = {}
+        self.class_reads: dict[str, None] = {}
+        self.cells: dict[str, None] = {}
+        self.writes: dict[str, None] = {}
+
+    def collect(self, code: CodeType, free: frozenset[str]) -> None:
+        """Add what `code` names; `free` are its variables that belong to the code around the body."""
+        for instruction in dis.get_instructions(code):
+            name = instruction.argval
+            if instruction.opname in _READS:
+                self.reads[name] = None
+                if instruction.opname in _CLASS_READS:
+                    self.class_reads[name] = None
+            elif instruction.opname in _GLOBAL_WRITES:
+                self.writes[name] = None
+            elif instruction.opname in _CELL_WRITES and name in free:
+                self.cells[name] = None
+        for constant in code.co_consts:
+            if isinstance(constant, CodeType):
+                self.collect(constant, free & frozenset(constant.co_freevars))
