@@ -11,7 +11,9 @@ namespace {
 
 bool in_range(const IndexRange& range, std::int64_t index) noexcept {
   if (index < range.start || (!range.open && index >= range.stop)) return false;
-  return (index - range.start) % range.step == 0;
+  // Unsigned: the difference of two indices may not fit a signed number.
+  const std::uint64_t offset = static_cast<std::uint64_t>(index) - static_cast<std::uint64_t>(range.start);
+  return offset % static_cast<std::uint64_t>(range.step) == 0;
 }
 
 void keep_record(std::uint64_t entry, std::vector<tasks::Record*>& out) {
@@ -106,7 +108,11 @@ tasks::Record* SpaceState::find_or_name(std::span<const std::int64_t> index) {
 
 tasks::Record& SpaceState::find_or_done(std::span<const std::int64_t> index) {
   tasks::Record* record = find_or_name(index);
-  return record != nullptr ? *record : source_.make_done();
+  if (record != nullptr) return *record;
+  const std::lock_guard lock(mutex_);
+  // The source may be gone.
+  if (closed_) throw RuntimeClosed("polyreme: a finished id of space '" + name_ + "' was used after its runtime was closed");
+  return source_.make_done();
 }
 
 void SpaceState::keep_if_spawned_locked(Entry entry, std::vector<tasks::Record*>& out) {
@@ -117,14 +123,15 @@ void SpaceState::keep_if_spawned_locked(Entry entry, std::vector<tasks::Record*>
   out.push_back(record);
 }
 
-void SpaceState::select_row_locked(Row& row, const IndexRange& range, std::vector<tasks::Record*>& out) {
-  if (!range.open) {
-    for (std::uint64_t i = 0, n = length(range); i < n; ++i) {
-      const std::int64_t last = range.start + static_cast<std::int64_t>(i) * range.step;
-      if (tasks::Record* record = named_locked(row, last); record != nullptr) out.push_back(record);
-    }
-    return;
+void SpaceState::name_in_row_locked(Row& row, const IndexRange& range, std::vector<tasks::Record*>& out) {
+  for (std::uint64_t i = 0, n = length(range); i < n; ++i) {
+    const auto last = static_cast<std::int64_t>(static_cast<std::uint64_t>(range.start) +
+                                                i * static_cast<std::uint64_t>(range.step));
+    if (tasks::Record* record = named_locked(row, last); record != nullptr) out.push_back(record);
   }
+}
+
+void SpaceState::keep_spawned_in_row_locked(const Row& row, const IndexRange& range, std::vector<tasks::Record*>& out) {
   for (std::size_t i = 0; i < row.dense.size(); ++i) {
     if (in_range(range, static_cast<std::int64_t>(i))) keep_if_spawned_locked(row.dense[i], out);
   }
@@ -136,28 +143,29 @@ void SpaceState::select_row_locked(Row& row, const IndexRange& range, std::vecto
 void SpaceState::select(std::span<const IndexRange> ranges, std::vector<tasks::Record*>& out) {
   if (ranges.empty()) throw UsageError("polyreme: a slice of space '" + name_ + "' needs at least one index");
   std::uint64_t named = 1;
-  bool open_row = false;
+  bool open = false;
   for (const IndexRange& range : ranges) {
+    open = open || range.open;
     if (range.step <= 0) {
       throw UsageError("polyreme: step " + std::to_string(range.step) + " in a slice of space '" + name_ +
                        "'; steps are positive");
     }
     if (!range.open) named = std::min(kMaxNamed + 1, named * std::min(kMaxNamed + 1, length(range)));
   }
-  if (named > kMaxNamed) {
+  if (!open && named > kMaxNamed) {
     throw UsageError("polyreme: a slice of space '" + name_ + "' names more than " + std::to_string(kMaxNamed) +
                      " ids; depend on a smaller slice or on the space itself");
   }
   const std::span<const IndexRange> leading = ranges.first(ranges.size() - 1);
-  for (const IndexRange& range : leading) open_row = open_row || range.open;
 
   const std::lock_guard lock(mutex_);
-  if (open_row) {
+  if (open) {
+    // Open in one index is open as a whole: the bounded ranges choose among what was spawned.
     for (auto& [key, row] : rows_) {
       if (key.size() != leading.size()) continue;
       bool inside = true;
       for (std::size_t i = 0; i < key.size(); ++i) inside = inside && in_range(leading[i], key[i]);
-      if (inside) select_row_locked(*row, ranges.back(), out);
+      if (inside) keep_spawned_in_row_locked(*row, ranges.back(), out);
     }
     return;
   }
@@ -168,12 +176,15 @@ void SpaceState::select(std::span<const IndexRange> ranges, std::vector<tasks::R
   }
   // Odometer over the leading dimensions.
   while (true) {
-    select_row_locked(row_locked(key), ranges.back(), out);
+    name_in_row_locked(row_locked(key), ranges.back(), out);
     std::size_t digit = key.size();
     while (digit > 0) {
       --digit;
-      key[digit] += leading[digit].step;
-      if (key[digit] < leading[digit].stop) break;
+      const std::uint64_t left = static_cast<std::uint64_t>(leading[digit].stop) - static_cast<std::uint64_t>(key[digit]);
+      if (left > static_cast<std::uint64_t>(leading[digit].step)) {
+        key[digit] += leading[digit].step;
+        break;
+      }
       key[digit] = leading[digit].start;
       if (digit == 0) return;
     }
@@ -214,7 +225,13 @@ void SpaceState::clear() noexcept {
     rows_.clear();
     last_row_ = nullptr;
   }
-  for (tasks::Record* record : held) source_.drop(*record);
+  for (tasks::Record* record : held) {
+    if ((tasks::flags_of(*record) & tasks::state::kSpawned) != 0) {
+      source_.drop(*record);
+    } else {
+      source_.give_up(*record);
+    }
+  }
 }
 
 void SpaceState::close() noexcept {

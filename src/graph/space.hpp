@@ -42,6 +42,8 @@ class RecordSource {
   /// A record that is done, has no result, and has one reference.
   [[nodiscard]] virtual tasks::Record& make_done() = 0;
   virtual void drop(tasks::Record& record) noexcept = 0;
+  /// The same for a placeholder that nobody can name any more: whoever waits for it must be told.
+  virtual void give_up(tasks::Record& record) noexcept = 0;
 };
 
 class SpaceState : public std::enable_shared_from_this<SpaceState> {
@@ -52,6 +54,7 @@ class SpaceState : public std::enable_shared_from_this<SpaceState> {
   ~SpaceState() = default;
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] bool comes_from(const RecordSource& source) const noexcept { return &source_ == &source; }
   [[nodiscard]] std::string label(std::span<const std::int64_t> index) const;
 
   /// The record of an id, with a reference for the caller; a placeholder is made if need be. Null: finished without result.
@@ -60,7 +63,8 @@ class SpaceState : public std::enable_shared_from_this<SpaceState> {
   /// The same, but for a finished id a record that is done.
   [[nodiscard]] tasks::Record& find_or_done(std::span<const std::int64_t> index);
 
-  /// Appends the unfinished records (each with a reference for the caller) of all ids in the product of the ranges.
+  /// Appends the unfinished records (each with a reference for the caller) of all ids in the product of the ranges; if one
+  /// of these is open, only of those spawned so far.
   /// @throws UsageError if the ranges name more than kMaxNamed ids or a step is not positive.
   void select(std::span<const IndexRange> ranges, std::vector<tasks::Record*>& out);
   /// The same for every id spawned so far.
@@ -69,7 +73,7 @@ class SpaceState : public std::enable_shared_from_this<SpaceState> {
   /// The record's task is done and left no result: keeps its entry only. Drops the entry's reference.
   void retire(tasks::Record& record) noexcept;
 
-  /// Nobody can name the ids any more: drops all references.
+  /// Nobody can name the ids any more: drops all references, and gives up what was named and not spawned.
   void clear() noexcept;
 
   /// The runtime is closed: ids that were never named can no longer be.
@@ -112,7 +116,8 @@ class SpaceState : public std::enable_shared_from_this<SpaceState> {
   Row& row_locked(std::span<const std::int64_t> leading);
   Entry& entry_locked(Row& row, std::int64_t last);
   tasks::Record* named_locked(Row& row, std::int64_t last);
-  void select_row_locked(Row& row, const IndexRange& range, std::vector<tasks::Record*>& out);
+  void name_in_row_locked(Row& row, const IndexRange& range, std::vector<tasks::Record*>& out);
+  void keep_spawned_in_row_locked(const Row& row, const IndexRange& range, std::vector<tasks::Record*>& out);
   void keep_if_spawned_locked(Entry entry, std::vector<tasks::Record*>& out);
 
   RecordSource& source_;

@@ -236,6 +236,7 @@ void Engine::give_up(Record& record) noexcept {
 }
 
 void Engine::warn_stall() {
+  std::unique_lock one_at_a_time(diagnosis_mutex_);
   std::string names;
   std::size_t count = 0;
   deck_.pool.locked([&](bool all_free) {
@@ -250,6 +251,7 @@ void Engine::warn_stall() {
       });
     }
   });
+  one_at_a_time.unlock();
   if (count == 0) return;
   warn("polyreme: a wait goes on, and all slots are idle: " + std::to_string(count) +
        " task ids were named but are not spawned, and a registered producer may still do so:" + names);

@@ -85,6 +85,11 @@ bool Engine::wait_done(Record& record, std::int64_t timeout_ns, const WaitHooks*
     throw UsageError("polyreme: " + detail::name_of(record) + " waits for itself; a body cannot use its own result");
   }
   if (timeout_ns < 0 && tasks::try_claim(record)) {
+    // The body below on this stack waits for the one above: a search for a circle of waits must see it.
+    graph::Listener below;
+    below.notify = [](graph::Listener&, Record&) noexcept {};
+    below.waiting_body = self.current;
+    POLYREME_CHECK(graph::push_listener(record, below));
     run_inline(*self.session, record);
     return true;
   }
