@@ -208,10 +208,10 @@ def make_groups(build: Path) -> tuple[Group, ...]:
             programs=(
                 Program(
                     "polyreme",
-                    (sys.executable, str(ROOT / "examples/cholesky.py"), "--json", "--compare", "--repeats", "5"),
+                    (sys.executable, str(ROOT / "examples/cholesky.py"), "--json", "--repeats", "5"),
                     _cholesky_values("Python"),
                     takes_row=False,
-                    quick=("--repeats", "2"),
+                    quick=("--size", "2048", "--repeats", "2"),
                     module="polyreme",
                 ),
                 Program(
@@ -219,7 +219,7 @@ def make_groups(build: Path) -> tuple[Group, ...]:
                     (str(build / "examples/cholesky_lapack"), "--json", "--repeats", "5"),
                     _cholesky_values("C++"),
                     takes_row=False,
-                    quick=("--repeats", "2"),
+                    quick=("2048", "--repeats", "2"),
                 ),
             ),
         ),

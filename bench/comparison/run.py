@@ -41,6 +41,16 @@ def run_program(program: Program, row: str, *, quick: bool) -> list[Value]:
     return [value for line in lines for value in program.parse(line)]
 
 
+def _pingpong_ns(pingpong: Program) -> float:
+    """One way of a cache line between two cores, or NaN where there are not two or the program is not built."""
+    if pingpong.missing() is not None:
+        return nan
+    try:
+        return run_program(pingpong, "", quick=False)[0].median
+    except ProgramFailedError:
+        return nan
+
+
 def run_group(
     group: Group,
     pingpong: Program,
@@ -64,9 +74,7 @@ def run_group(
     steps = (rows or group.rows) if takes_rows else ("all rows",)
     for turn in range(rounds):
         for row in steps:
-            pingpong_ns = nan
-            if pingpong.missing() is None:
-                pingpong_ns = run_program(pingpong, row, quick=quick)[0].median
+            pingpong_ns = _pingpong_ns(pingpong)
             # A different program goes first each round.
             shift = turn % max(len(runnable), 1)
             for program in runnable[shift:] + runnable[:shift]:
