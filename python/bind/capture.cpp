@@ -1,24 +1,28 @@
 #include "capture.hpp"
 
 #include <array>
+#include <unordered_map>
 
 namespace polyreme::python {
 
 namespace {
 
 struct State {
-  PyObject* analyses = nullptr;      ///< dict: code object → what polyreme._capture.analyse says of it
+  /// By address: hashing a code object costs as much as a spawn. Both sides are owned, so an address means one code for ever.
+  std::unordered_map<PyObject*, PyObject*> analyses;
+  PyObject* last_code = nullptr;
+  PyObject* last_analysis = nullptr;
   PyObject* overlay_type = nullptr;  ///< dict subclass whose missing keys are looked up in the function's own globals
 };
 
 /// The members of an analysis, each a tuple of str; see polyreme._capture.analyse.
-enum Analysis : Py_ssize_t { kGlobalsRead, kReadByClasses, kCellsAssigned, kGlobalsAssigned };
+enum Analysis : Py_ssize_t { kGlobalsRead, kReadByClasses, kCellsAssigned, kGlobalsAssigned, kFreeVariables };
 
 PyObject* names_of(PyObject* analysis, Analysis which) noexcept { return PyTuple_GET_ITEM(analysis, which); }
 
 State& state() noexcept {
-  static State instance;
-  return instance;
+  static auto* const instance = new State;  // never destroyed: Python objects outlive static destructors
+  return *instance;
 }
 
 /// Keys that the interpreter reads from a function's globals without asking __missing__.
@@ -38,27 +42,30 @@ bool capturable(PyObject* value, int depth = 0) noexcept {
   return true;
 }
 
-/// Borrowed; null with an error set.
-PyObject* analysis_of(PyObject* code) {
-  if (state().analyses == nullptr) {
-    PyObject* module = PyImport_ImportModule("polyreme._capture");
-    if (module == nullptr) return nullptr;
-    state().overlay_type = PyObject_GetAttrString(module, "Overlay");
-    Py_DECREF(module);
-    if (state().overlay_type == nullptr) return nullptr;
-    state().analyses = PyDict_New();
-    if (state().analyses == nullptr) return nullptr;
-  }
-  PyObject* known = PyDict_GetItemWithError(state().analyses, code);
-  if (known != nullptr || PyErr_Occurred() != nullptr) return known;
+/// Finds out what `code` names. New reference; null with an error set.
+PyObject* analyse(PyObject* code) {
   PyObject* module = PyImport_ImportModule("polyreme._capture");
   if (module == nullptr) return nullptr;
-  PyObject* analysis = PyObject_CallMethod(module, "analyse", "O", code);
+  if (state().overlay_type == nullptr) state().overlay_type = PyObject_GetAttrString(module, "Overlay");
+  PyObject* analysis =
+      state().overlay_type == nullptr ? nullptr : PyObject_CallMethod(module, "analyse", "O", code);
   Py_DECREF(module);
-  if (analysis == nullptr) return nullptr;
-  const int set = PyDict_SetItem(state().analyses, code, analysis);
-  Py_DECREF(analysis);
-  return set < 0 ? nullptr : PyDict_GetItemWithError(state().analyses, code);
+  return analysis;
+}
+
+/// Borrowed; null with an error set.
+PyObject* analysis_of(PyObject* code) {
+  State& known = state();
+  if (code == known.last_code) return known.last_analysis;
+  auto found = known.analyses.find(code);
+  if (found == known.analyses.end()) {
+    PyObject* analysis = analyse(code);
+    if (analysis == nullptr) return nullptr;
+    found = known.analyses.emplace(Py_NewRef(code), analysis).first;
+  }
+  known.last_code = code;
+  known.last_analysis = found->second;
+  return found->second;
 }
 
 bool refuse_assignment(PyObject* function, PyObject* name) {
@@ -70,34 +77,27 @@ bool refuse_assignment(PyObject* function, PyObject* name) {
 }
 
 /// New cells with what the old ones hold. A cell that is still empty stays shared: it may be filled before the task runs.
-bool copy_closure(PyObject* function, PyObject* own_name, Captured& out, PyObject*& closure) {
+bool copy_closure(PyObject* function, PyObject* names, PyObject* own_name, Captured& out, PyObject*& closure) {
   PyObject* old = PyFunction_GetClosure(function);
   if (old == nullptr) {
     closure = nullptr;
     return true;
   }
-  PyObject* names = PyCode_GetFreevars(reinterpret_cast<PyCodeObject*>(PyFunction_GetCode(function)));
-  if (names == nullptr) return false;
   const Py_ssize_t count = PyTuple_GET_SIZE(old);
   closure = PyTuple_New(count);
-  if (closure == nullptr) {
-    Py_DECREF(names);
-    return false;
-  }
+  if (closure == nullptr) return false;
   for (Py_ssize_t i = 0; i < count; ++i) {
     PyObject* cell = PyTuple_GET_ITEM(old, i);
     const bool is_self = PyUnicode_Compare(PyTuple_GET_ITEM(names, i), own_name) == 0;
     PyObject* value = is_self ? nullptr : PyCell_GET(cell);
     PyObject* fresh = is_self || value != nullptr ? PyCell_New(value) : Py_NewRef(cell);
     if (fresh == nullptr) {
-      Py_DECREF(names);
       Py_CLEAR(closure);
       return false;
     }
     if (is_self) out.own_cell = fresh;
     PyTuple_SET_ITEM(closure, i, fresh);
   }
-  Py_DECREF(names);
   return true;
 }
 
@@ -196,7 +196,7 @@ bool capture_by_value(PyObject* function, Captured& out) {
   out.own_name = reinterpret_cast<PyFunctionObject*>(function)->func_name;
   PyObject* closure = nullptr;
   PyObject* overlay = nullptr;
-  bool copied = copy_closure(function, out.own_name, out, closure) &&
+  bool copied = copy_closure(function, names_of(analysis, kFreeVariables), out.own_name, out, closure) &&
                 overlay_globals(function, analysis, out.own_name, out, overlay);
   if (copied) {
     if (closure == nullptr && overlay == nullptr) {

@@ -29,18 +29,18 @@ class Overlay(dict[str, Any]):
         return self._live[key]
 
 
-def analyse(code: CodeType) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+def analyse(code: CodeType) -> tuple[tuple[str, ...], ...]:
     """Say what `code` does with variables that are not its own.
 
     Functions, comprehensions and classes inside it count as part of it.
 
     Returns:
         The globals that it reads; those of them that class bodies read; the free variables that it assigns; the globals
-        that it assigns. Each in order of appearance.
+        that it assigns; all its free variables, in the order of its closure. The others in order of appearance.
     """
     found = _Names()
     found.collect(code, frozenset(code.co_freevars))
-    return tuple(found.reads), tuple(found.class_reads), tuple(found.cells), tuple(found.writes)
+    return tuple(found.reads), tuple(found.class_reads), tuple(found.cells), tuple(found.writes), code.co_freevars
 
 
 class _Names:

@@ -49,13 +49,15 @@ class EdgeWriter {
       --inline_left_;
       return true;
     }
-    BlockEdge& edge = block_->edges[block_used_];
-    edge.successor = &record_;
-    if (!push_block_edge(predecessor, edge)) return false;
-    if (++block_used_ == kEdgesPerBlock) {
+    if (block_used_ == kEdgesPerBlock) {
       block_ = block_->next;
       block_used_ = 0;
     }
+    BlockEdge& edge = block_->edges[block_used_];
+    edge.successor = &record_;
+    if (!push_block_edge(predecessor, edge)) return false;
+    // After the last push the record, and its blocks, may be gone.
+    ++block_used_;
     return true;
   }
 

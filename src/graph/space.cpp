@@ -48,13 +48,20 @@ std::string SpaceState::label(std::span<const std::int64_t> index) const {
   return text + "]";
 }
 
+std::string id_of(const tasks::Rare& rare) {
+  std::vector<std::int64_t> index = *rare.leading_indices;
+  index.push_back(rare.space_index);
+  return rare.space->label(index);
+}
+
 SpaceState::Row& SpaceState::row_locked(std::span<const std::int64_t> leading) {
-  if (last_row_ != nullptr && LeadingEqual{}(last_row_->leading, leading)) return *last_row_;
+  if (last_row_ != nullptr && LeadingEqual{}(*last_row_->leading, leading)) return *last_row_;
   auto found = rows_.find(leading);
   if (found == rows_.end()) {
     auto row = std::make_unique<Row>();
-    row->leading.assign(leading.begin(), leading.end());
-    found = rows_.emplace(row->leading, std::move(row)).first;
+    std::vector<std::int64_t> key(leading.begin(), leading.end());
+    row->leading = std::make_shared<const std::vector<std::int64_t>>(key);
+    found = rows_.emplace(std::move(key), std::move(row)).first;
   }
   last_row_ = found->second.get();
   return *last_row_;
@@ -86,12 +93,10 @@ tasks::Record* SpaceState::named_locked(Row& row, std::int64_t last) {
     if (closed_) throw RuntimeClosed("polyreme: an id of space '" + name_ + "' was named after its runtime was closed");
     tasks::Record& record = source_.make();
     tasks::Rare& rare = tasks::rare_of(record);
-    std::vector<std::int64_t> index = row.leading;
-    index.push_back(last);
-    rare.label = label(index);
     rare.space = shared_from_this();
     rare.space_index = last;
     rare.space_row = &row;
+    rare.leading_indices = row.leading;
     entry = reinterpret_cast<Entry>(&record);
     note_unspawned();
   }

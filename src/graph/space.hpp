@@ -46,6 +46,9 @@ class RecordSource {
   virtual void give_up(tasks::Record& record) noexcept = 0;
 };
 
+/// "T[1, 2]", for a record that has an id.
+[[nodiscard]] std::string id_of(const tasks::Rare& rare);
+
 class SpaceState : public std::enable_shared_from_this<SpaceState> {
  public:
   SpaceState(RecordSource& source, std::string name) : source_(source), name_(std::move(name)) {}
@@ -96,7 +99,7 @@ class SpaceState : public std::enable_shared_from_this<SpaceState> {
   struct Row {
     std::vector<Entry> dense;
     std::unordered_map<std::int64_t, Entry> sparse;
-    std::vector<std::int64_t> leading;
+    std::shared_ptr<const std::vector<std::int64_t>> leading;
   };
   struct LeadingHash {
     using is_transparent = void;

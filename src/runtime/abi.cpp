@@ -30,8 +30,10 @@ const void* result_of(const Record& record, const std::type_info& type) {
 }
 
 std::string name_of(const Record& record) {
-  if (record.rare != nullptr && !record.rare->label.empty()) return record.rare->label;
-  return "task #" + std::to_string(record.id);
+  const tasks::Rare* rare = record.rare;
+  if (rare == nullptr || (rare->label.empty() && rare->space == nullptr)) return "task #" + std::to_string(record.id);
+  if (rare->space == nullptr) return rare->label;
+  return graph::id_of(*rare) + (rare->label.empty() ? "" : " (" + rare->label + ")");
 }
 
 SpawnSite site_of(const Record& record) {

@@ -145,7 +145,7 @@ void Engine::find_missing(Findings& findings) {
       if (by.empty()) return;
       tasks::add_reference(record);
       findings.doomed.push_back({&record,
-                                 std::make_exception_ptr(MissingTask("polyreme: " + detail::name_of(record) +
+                                 std::make_exception_ptr(MissingTask("polyreme: " + graph::id_of(*record.rare) +
                                                                      " was never spawned, but is needed by " + by)),
                                  false});
     });
@@ -228,7 +228,7 @@ void Engine::give_up(Record& record) noexcept {
   if (missed && tasks::claim_for_spawn(record)) {
     const std::lock_guard one_at_a_time(diagnosis_mutex_);
     fail_without_running(record,
-                         std::make_exception_ptr(MissingTask("polyreme: " + detail::name_of(record) +
+                         std::make_exception_ptr(MissingTask("polyreme: " + graph::id_of(*record.rare) +
                                                              " was never spawned, and nobody is left who knows its space")),
                          false);
   }
@@ -247,7 +247,7 @@ void Engine::warn_stall() {
         if ((tasks::flags_of(record) & tasks::state::kSpawned) != 0) return;
         const std::string by = someone_waiting_for(record);
         if (by.empty() || ++count > kNamed) return;
-        names += "\n  " + detail::name_of(record) + ", needed by " + by;
+        names += "\n  " + graph::id_of(*record.rare) + ", needed by " + by;
       });
     }
   });

@@ -109,7 +109,7 @@ Record& Engine::fill_claimed(Record& record, const detail::BodyOps& ops, std::so
   record.ops = &ops;
   record.site.here = site;
   record.domain = domain;
-  if (!name.empty()) record.rare->label += " (" + std::string(name) + ")";
+  record.rare->label = name;
   return record;
 }
 

@@ -58,7 +58,7 @@ void Engine::write_trace(const std::string& path) {
 }
 
 void Engine::trace_spawn(Record& record, std::span<Record* const> predecessors, launch::Lane& lane) {
-  if (record.rare != nullptr && !record.rare->label.empty()) lane.trace->name_task(record.id, record.rare->label);
+  if (record.rare != nullptr) lane.trace->name_task(record.id, detail::name_of(record));
   lane.trace->record(Kind::spawned, record.id);
   for (const Record* predecessor : predecessors) lane.trace->record(Kind::dependency, record.id, predecessor->id);
 }

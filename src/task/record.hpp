@@ -1,7 +1,7 @@
 // The task record: everything the engine knows of one task, in two cache lines.
 //
 // Fields and owners. A task passes through phases; each phase has one owner of the plain fields:
-//   placeholder   (named, not spawned)   plain fields: the space's lock (rare->label only)
+//   placeholder   (named, not spawned)   plain fields: the space's lock (the id in rare)
 //   building      from begin_spawn to commit_spawn: the spawning thread
 //   waiting       from commit_spawn until `pending` reaches 0: nobody; except rare->failure, which belongs to the first
 //                 failing predecessor (the one whose set_poisoned() returned true) until its own count-down
@@ -26,6 +26,7 @@
 #include <memory>
 #include <source_location>
 #include <string>
+#include <vector>
 
 #include "base/checks.hpp"
 #include "base/layout.hpp"
@@ -43,13 +44,14 @@ struct Edge {
 
 /// What few tasks have; a plain task has none of it.
 struct Rare {
-  std::string label;                          ///< the user's name or the id, for messages and traces
+  std::string label;                          ///< the user's name, for messages and traces
   std::exception_ptr failure;                 ///< what result() throws: the body's exception, or why it never ran
   std::exception_ptr for_dependents;          ///< what dependents get instead, if that differs: a DependencyFailed
   std::uint64_t cancelled_by = 0;             ///< id of the predecessor that failed first, or 0
   std::shared_ptr<graph::SpaceState> space;   ///< the space whose id this task has
   void* space_row = nullptr;                  ///< position of the id in its space: the row …
   std::int64_t space_index = 0;               ///< … and the place in it
+  std::shared_ptr<const std::vector<std::int64_t>> leading_indices;  ///< the id's other indices
 
   [[nodiscard]] const std::exception_ptr& failure_for_dependents() const noexcept {
     return for_dependents != nullptr ? for_dependents : failure;
