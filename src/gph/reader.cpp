@@ -68,7 +68,7 @@ public:
     Graph read() {
         if (!lines_.next())
             throw ParseError(
-                std::string(name_), lines_.number() + 1, 1, "",
+                std::string(name_), std::max(lines_.number(), 1U), 1, "",
                 "the file is empty; its first line lists the data blocks (0 or {0 : -1} for no data)");
         LineScanner first = lines_.scanner();
         const Format format = first.sees('{') ? Format::two : Format::one;

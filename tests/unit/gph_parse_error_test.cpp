@@ -49,7 +49,7 @@ std::string two(const std::string& line) {
 INSTANTIATE_TEST_SUITE_P(
     FirstLine, GphParseError,
     testing::Values(BadFile{"empty", "", 1, 1, "", "the file is empty"},
-                    BadFile{"only_comments", "# nothing\n\n", 3, 1, "", "the file is empty"},
+                    BadFile{"only_comments", "# nothing\n\n", 2, 1, "", "the file is empty"},
                     BadFile{"word", "x\n", 1, 1, "x", "expected elements of a data block, a whole number"},
                     BadFile{"negative_elements", "40, -1\n", 1, 5, "-1",
                             "elements of a data block must be between 0 and"},
