@@ -24,51 +24,95 @@ using tasks::Record;
 
 namespace {
 
-/// Depth-first search along "is waited for by". Returns the path from `from` to `to`, both included, or nothing.
-class PathSearch {
+/// The members of a task's successor list that are tasks, those that wait for it: its dependents and, if asked for, bodies
+/// that sleep in a wait for it. The latter may wake at any time but under the slot pool's lock.
+class Waiting {
  public:
-  explicit PathSearch(std::size_t budget) : budget_(budget) {}
+  Waiting(const Record& record, bool with_bodies) noexcept
+      : with_bodies_(with_bodies), cursor_(record.successors.load(sync::memory_order_acquire)) {
+    if (cursor_ == tasks::kClosed) cursor_ = 0;
+  }
 
-  [[nodiscard]] std::vector<Record*> find(Record& from, const std::unordered_set<const Record*>& to) {
-    struct Frame {
-      Record* record;
-      std::uintptr_t cursor;
-    };
-    std::unordered_set<const Record*> seen{&from};
-    std::vector<Frame> stack{{&from, head_of(from)}};
+  /// The next one, or null after the last.
+  [[nodiscard]] Record* next() noexcept {
+    while (cursor_ != 0) {
+      const graph::Member member = graph::next_member(cursor_);
+      if (member.successor != nullptr) return member.successor;
+      if (with_bodies_ && member.listener->waiting_body != nullptr) return member.listener->waiting_body;
+    }
+    return nullptr;
+  }
+
+ private:
+  bool with_bodies_;
+  std::uintptr_t cursor_;
+};
+
+struct Frame {
+  Record* record;
+  Waiting waiting;
+};
+
+/// Finds circles of "is waited for by", depth first. Searches from several roots share what they have seen, so that together
+/// they are linear.
+class CircleSearch {
+ public:
+  /// A circle that can be reached from `root`, its first task repeated at its end; empty if there is none. Once one was
+  /// found, the object is used up.
+  [[nodiscard]] std::vector<Record*> find(Record& root) {
+    if (!seen_.insert(&root).second) return {};
+    std::vector<Frame> stack{{&root, Waiting(root, true)}};
+    open_.insert(&root);
     while (!stack.empty()) {
-      Frame& frame = stack.back();
-      if (frame.cursor == 0) {
+      Record* next = stack.back().waiting.next();
+      if (next == nullptr) {
+        open_.erase(stack.back().record);
         stack.pop_back();
-        continue;
+      } else if (open_.contains(next)) {
+        std::vector<Record*> circle;
+        bool inside = false;
+        for (const Frame& frame : stack) {
+          inside = inside || frame.record == next;
+          if (inside) circle.push_back(frame.record);
+        }
+        circle.push_back(next);
+        return circle;
+      } else if (seen_.insert(next).second) {
+        open_.insert(next);
+        stack.push_back({next, Waiting(*next, true)});
       }
-      const graph::Member member = graph::next_member(frame.cursor);
-      Record* next = member.successor != nullptr ? member.successor : member.listener->waiting_body;
-      if (next == nullptr) continue;
-      if (to.contains(next)) {
-        std::vector<Record*> path;
-        for (const Frame& step : stack) path.push_back(step.record);
-        path.push_back(next);
-        return path;
-      }
-      if (!seen.insert(next).second) continue;
-      if (seen.size() > budget_) return {};
-      stack.push_back({next, head_of(*next)});
     }
     return {};
   }
 
  private:
-  static std::uintptr_t head_of(const Record& record) noexcept {
-    const std::uintptr_t head = record.successors.load(sync::memory_order_acquire);
-    return head == tasks::kClosed ? 0 : head;
-  }
-
-  std::size_t budget_;
+  std::unordered_set<const Record*> seen_;
+  std::unordered_set<const Record*> open_;  ///< on the stack
 };
 
+/// The path from `from` to one of `to` along dependencies, both ends included. Empty: there is none, or the search has
+/// met `budget` tasks.
+std::vector<Record*> find_path(Record& from, const std::unordered_set<const Record*>& to, std::size_t budget) {
+  std::unordered_set<const Record*> seen{&from};
+  std::vector<Frame> stack{{&from, Waiting(from, false)}};
+  while (!stack.empty()) {
+    Record* next = stack.back().waiting.next();
+    if (next == nullptr) {
+      stack.pop_back();
+    } else if (to.contains(next)) {
+      std::vector<Record*> path;
+      for (const Frame& frame : stack) path.push_back(frame.record);
+      path.push_back(next);
+      return path;
+    } else if (seen.insert(next).second) {
+      if (seen.size() > budget) return {};
+      stack.push_back({next, Waiting(*next, false)});
+    }
+  }
+  return {};
+}
+
 constexpr std::size_t kSpawnSearchBudget = 512;
-constexpr std::size_t kNoBudget = ~std::size_t{0};
 
 /// "A -> B -> A": each is waited for by the next.
 std::string circle_text(const std::vector<Record*>& path) {
@@ -106,7 +150,7 @@ std::string someone_waiting_for(const Record& record) {
 void Engine::check_new_cycle(Record& record, std::span<Record* const> predecessors) const {
   // Everything reachable from `record` waits for it, and it is not ready: nothing there can run or go away meanwhile.
   const std::unordered_set<const Record*> targets(predecessors.begin(), predecessors.end());
-  std::vector<Record*> path = PathSearch(kSpawnSearchBudget).find(record, targets);
+  std::vector<Record*> path = find_path(record, targets, kSpawnSearchBudget);
   if (path.empty()) return;
   path.push_back(&record);
   throw CycleError("polyreme: spawning " + detail::name_of(record) + " closes a circle of dependencies: " +
@@ -133,7 +177,6 @@ struct Engine::Findings {
     bool was_spawned;
   };
   std::vector<Doomed> doomed;
-  bool ended_a_wait = false;
 };
 
 void Engine::find_missing(Findings& findings) {
@@ -153,32 +196,39 @@ void Engine::find_missing(Findings& findings) {
 }
 
 void Engine::find_circles(Findings& findings) {
-  for (Waiter* waiter : waiters_) {
-    if (waiter->waiting_body == nullptr || waiter->target == nullptr || waiter->error != nullptr) continue;
-    const std::vector<Record*> path = PathSearch(kNoBudget).find(*waiter->waiting_body, {waiter->waiting_body});
-    if (path.empty()) continue;
-    waiter->error = std::make_exception_ptr(CycleError(
-        "polyreme: the wait for " + detail::name_of(*waiter->target) + " in the body of " +
-        detail::name_of(*waiter->waiting_body) + " can never end: " + circle_text(path)));
-    waiter->parker.unpark();
-    findings.ended_a_wait = true;
-    return;  // one at a time: its end may free the others
+  CircleSearch search;
+  std::vector<Record*> circle;
+  for (const Waiter* waiter : waiters_) {
+    if (circle.empty() && waiter->waiting_body != nullptr) circle = search.find(*waiter->waiting_body);
   }
   for (const auto& space : live_spaces()) {
-    Record* culprit = nullptr;
-    std::string text;
     space->for_each([&](Record& record) {
-      if (culprit != nullptr || tasks::done(record)) return;
-      if ((tasks::flags_of(record) & (tasks::state::kSpawned | tasks::state::kStarted)) != tasks::state::kSpawned) return;
-      const std::vector<Record*> path = PathSearch(kNoBudget).find(record, {&record});
-      if (path.empty()) return;
-      culprit = &record;
-      text = circle_text(path);
+      const bool spawned = (tasks::flags_of(record) & tasks::state::kSpawned) != 0;
+      if (circle.empty() && spawned && !tasks::done(record)) circle = search.find(record);
     });
-    if (culprit == nullptr) continue;
-    tasks::add_reference(*culprit);
+  }
+  // One at a time: the end of one may free the others.
+  if (!circle.empty()) break_circle(circle, findings);
+}
+
+void Engine::break_circle(const std::vector<Record*>& circle, Findings& findings) {
+  for (Waiter* waiter : waiters_) {
+    if (waiter->waiting_body == nullptr || waiter->error != nullptr ||
+        std::find(circle.begin(), circle.end(), waiter->waiting_body) == circle.end()) {
+      continue;
+    }
+    waiter->error = std::make_exception_ptr(
+        CycleError("polyreme: the wait for " + detail::name_of(*waiter->target) + " in the body of " +
+                   detail::name_of(*waiter->waiting_body) + " can never end: " + circle_text(circle)));
+    waiter->parker.unpark();
+    return;
+  }
+  for (Record* record : circle) {
+    constexpr std::uint64_t kBoth = tasks::state::kSpawned | tasks::state::kStarted;
+    if ((tasks::flags_of(*record) & kBoth) != tasks::state::kSpawned) continue;
+    tasks::add_reference(*record);
     findings.doomed.push_back(
-        {culprit, std::make_exception_ptr(CycleError("polyreme: a circle of dependencies: " + text)), true});
+        {record, std::make_exception_ptr(CycleError("polyreme: a circle of dependencies: " + circle_text(circle))), true});
     return;
   }
 }
@@ -188,7 +238,7 @@ void Engine::diagnose() {
   const std::lock_guard one_at_a_time(diagnosis_mutex_);
   Findings findings;
   deck_.pool.locked([&](bool all_free) {
-    if (!all_free || producers_ > 0 || deck_.any_work()) return;
+    if (!all_free || producers_left_locked() || deck_.any_work()) return;
     find_missing(findings);
     if (findings.doomed.empty()) find_circles(findings);
   });

@@ -368,6 +368,10 @@ std::shared_ptr<graph::SpaceState> Engine::make_space(std::string name) {
   }
   auto space = std::make_shared<graph::SpaceState>(*this, std::move(name));
   const std::lock_guard lock(spaces_mutex_);
+  if (spaces_.size() >= purge_spaces_at_) {
+    std::erase_if(spaces_, [](const std::weak_ptr<graph::SpaceState>& one) { return one.expired(); });
+    purge_spaces_at_ = 2 * spaces_.size() + 64;
+  }
   spaces_.push_back(space);
   return space;
 }

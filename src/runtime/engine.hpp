@@ -141,6 +141,8 @@ class Engine final : public graph::RecordSource {
   void cancel_unstarted() noexcept { cancelling_.store(true, std::memory_order_release); }
   void add_producer();
   void remove_producer();
+  /// A registered thread has ended.
+  void lose_producer() noexcept;
 
   // ---- facts
   [[nodiscard]] std::uint32_t workers() const noexcept { return slots_; }
@@ -210,6 +212,10 @@ class Engine final : public graph::RecordSource {
   void run_inline(Session& session, tasks::Record& record);
   void help_all();
   void on_all_idle_locked() noexcept;
+  /// Somebody outside a wait may still spawn. Nobody may while the runtime closes.
+  [[nodiscard]] bool producers_left_locked() const noexcept {
+    return producers_ > 0 && !closing_.load(std::memory_order_relaxed);
+  }
   void register_waiter(Waiter& waiter);
   std::exception_ptr unregister_waiter(Waiter& waiter) noexcept;
   bool take_diagnosis_request(Waiter& waiter) noexcept;
@@ -226,6 +232,7 @@ class Engine final : public graph::RecordSource {
   void diagnose();
   void find_missing(Findings& findings);
   void find_circles(Findings& findings);
+  void break_circle(const std::vector<tasks::Record*>& circle, Findings& findings);
   void warn_stall();
   std::vector<std::shared_ptr<graph::SpaceState>> live_spaces();
   void fail_without_running(tasks::Record& record, const std::exception_ptr& error, bool was_spawned);
@@ -263,6 +270,7 @@ class Engine final : public graph::RecordSource {
 
   std::mutex spaces_mutex_;
   std::vector<std::weak_ptr<graph::SpaceState>> spaces_;
+  std::size_t purge_spaces_at_ = 64;  ///< spaces that are gone are dropped from the list when it is this long
 
   std::mutex threads_mutex_;
   std::vector<std::thread> threads_;

@@ -116,6 +116,8 @@ Engine* Engine::open(EngineOptions options) {
   try {
     const std::lock_guard lock(engine->threads_mutex_);
     for (std::uint32_t i = 0; i < engine->slots_; ++i) engine->start_worker_locked();
+    // The thread that opens a runtime is the one that spawns, as a rule: until it waits, what others wait for may come.
+    engine->add_producer();
   } catch (...) {
     engine->close();
     bury(engine);

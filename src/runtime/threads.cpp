@@ -39,7 +39,9 @@ class ForeignPart {
     const std::lock_guard lock(all.mutex);
     for (const Entry& entry : entries_) {
       const auto known = all.engines.find(entry.serial);
-      if (known != all.engines.end() && entry.lane != nullptr) known->second.orphans.push_back(entry.lane);
+      if (known == all.engines.end()) continue;
+      if (entry.lane != nullptr) known->second.orphans.push_back(entry.lane);
+      if (entry.producer_depth > 0) known->second.engine->lose_producer();
     }
   }
 

@@ -33,8 +33,8 @@ void Engine::start_trace() {
 }
 
 void Engine::attach_locked(launch::Lane& lane) {
-  lane.trace = &recorder_->add_thread(lane.slot != ~0U ? "slot " + std::to_string(lane.slot)
-                                                       : "thread " + std::to_string(lane.index - slots_));
+  lane.trace = lane.slot != ~0U ? &recorder_->add_slot(lane.slot)
+                                : &recorder_->add_thread("thread " + std::to_string(lane.index - slots_));
 }
 
 void Engine::attach_trace(launch::Lane& lane) {

@@ -50,17 +50,45 @@ std::chrono::nanoseconds clamped(double seconds) noexcept {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(std::min(seconds, kMost)));
 }
 
+/// The waiter of this thread's last wait that timed out. It stays in its list until the task is done, so the next timed wait
+/// for that task takes it again: a loop of short waits must not fill the list.
+struct TimedOut {
+  TimedOut() = default;
+  TimedOut(const TimedOut&) = delete;
+  TimedOut& operator=(const TimedOut&) = delete;
+  ~TimedOut() { keep(nullptr); }
+  void keep(Waiter* one) noexcept {
+    if (waiter != nullptr) drop(waiter);
+    waiter = one;
+  }
+  Waiter* waiter = nullptr;
+};
+thread_local TimedOut timed_out;
+
 /// The waiting thread's hold on its waiter.
 struct WaiterHandle {
   explicit WaiterHandle(Waiter* one) : waiter(one) {}
   WaiterHandle(const WaiterHandle&) = delete;
   WaiterHandle& operator=(const WaiterHandle&) = delete;
-  ~WaiterHandle() { drop(waiter); }
+  ~WaiterHandle() {
+    if (ended_by_time) {
+      timed_out.keep(waiter);
+    } else {
+      drop(waiter);
+    }
+  }
   Waiter* waiter;
+  bool ended_by_time = false;
 };
 
 /// Makes a waiter for `record` and puts it into the successor list. Null: the record is done.
 Waiter* subscribe(Record& record, Record* waiting_body) {
+  // While the list holds the waiter, too, its task is not done, so the address means the same task.
+  Waiter* const last = timed_out.waiter;
+  if (waiting_body == nullptr && last != nullptr && last->target == &record &&
+      last->holders.load(sync::memory_order_acquire) == 2) {
+    return std::exchange(timed_out.waiter, nullptr);
+  }
   auto waiter = std::make_unique<Waiter>();
   waiter->notify = wake_waiter;
   waiter->target = &record;
@@ -125,7 +153,7 @@ bool Engine::block_in_body(Session& session, Record& record, std::int64_t timeou
     forget_blocked(is_worker);
     return true;
   }
-  const WaiterHandle handle(waiter);
+  WaiterHandle handle(waiter);
   const bool was_inside = session.inside();
   if (session.lane().trace != nullptr) trace_suspend(*body, session.lane());
   session.leave_interpreter();
@@ -137,6 +165,7 @@ bool Engine::block_in_body(Session& session, Record& record, std::int64_t timeou
   session.clear_searching();
   const Slept slept = sleep(*waiter, timeout_ns, nullptr, [&] { return tasks::done(record); });
   const std::exception_ptr error = unregister_waiter(*waiter);
+  handle.ended_by_time = slept == Slept::kTimeout;
   launch::SlotPool::Seat own_seat;
   session.board(deck_.pool.resume(is_worker ? *self.seat : own_seat), false);
   self.session_serial = serial_;
@@ -151,11 +180,12 @@ bool Engine::block_in_body(Session& session, Record& record, std::int64_t timeou
 bool Engine::block_outside(Record& record, std::int64_t timeout_ns, const WaitHooks* hooks) {
   Waiter* const waiter = subscribe(record, nullptr);
   if (waiter == nullptr) return true;
-  const WaiterHandle handle(waiter);
+  WaiterHandle handle(waiter);
   const InterpreterPause pause(*this);
   register_waiter(*waiter);
   const Slept slept = sleep(*waiter, timeout_ns, hooks, [&] { return tasks::done(record); });
   const std::exception_ptr error = unregister_waiter(*waiter);
+  handle.ended_by_time = slept == Slept::kTimeout;
   if (error != nullptr) std::rethrow_exception(error);
   return slept == Slept::kOver;
 }
@@ -276,6 +306,7 @@ std::exception_ptr Engine::unregister_waiter(Waiter& waiter) noexcept {
   return deck_.pool.locked([&](bool all_free) {
     waiters_.erase(std::find(waiters_.begin(), waiters_.end(), &waiter));
     if (waiter.is_producer) ++producers_;
+    waiter.waiting_body = nullptr;  // the listener may stay in its list longer than the body lives
     waiter.waiting_body = nullptr;  // with an error the listener stays, and may outlive the body
     // It was asked to look for the cause of a stall, and leaves without: another one must.
     if (waiter.asked_to_diagnose && all_free) on_all_idle_locked();
@@ -302,7 +333,7 @@ void Engine::on_all_idle_locked() noexcept {
       blocked = waiter;
     }
   }
-  if (blocked == nullptr || producers_ > 0 || deck_.any_work()) return;
+  if (blocked == nullptr || producers_left_locked() || deck_.any_work()) return;
   blocked->asked_to_diagnose = true;
   blocked->parker.unpark();
 }
@@ -315,7 +346,10 @@ void Engine::add_producer() {
 void Engine::remove_producer() {
   std::int64_t& depth = producer_depth(*this);
   if (depth == 0) throw UsageError("polyreme: this thread is not registered as a producer");
-  if (--depth > 0) return;
+  if (--depth == 0) lose_producer();
+}
+
+void Engine::lose_producer() noexcept {
   deck_.pool.locked([this](bool all_free) {
     --producers_;
     if (all_free) on_all_idle_locked();

@@ -186,11 +186,12 @@ inline void unclaim_spawn(Record& record) noexcept {
   return true;
 }
 
-/// ready → running, for a thread that holds a handle while the record is still in some queue. On success the engine's
+/// ready → running, for a thread that holds a handle while the record is still in some queue. Tasks of the full road are
+/// refused: they are ready before they are admitted. On success the engine's
 /// reference stays with that queue entry: whoever pops it drops it.
 [[nodiscard]] inline bool try_claim(Record& record) noexcept {
   // Acquire: partner is the last count-down; the record is complete and its predecessors are done.
-  if (record.pending.load(sync::memory_order_acquire) != 0) return false;
+  if (record.pending.load(sync::memory_order_acquire) != 0 || (record.flags & kFullRoad) != 0) return false;
   return claim(record);
 }
 
