@@ -1,6 +1,7 @@
 #include "check/checker.hpp"
 
 #include "check/rules.hpp"
+#include "gph/data_order.hpp"
 #include "gph/reader.hpp"
 
 #include <algorithm>
@@ -43,9 +44,10 @@ Report check_trace(const Trace& trace, const gph::Graph* graph) {
     return report;
 }
 
-Report check_files(const std::filesystem::path& trace, const std::filesystem::path& graph) {
+Report check_files(const std::filesystem::path& trace, const std::filesystem::path& graph, bool data_order) {
     std::optional<gph::Graph> expected;
     if (!graph.empty()) expected = gph::read_file(graph);
+    if (expected && data_order) expected = gph::with_data_order(*expected);
     return check_trace(read_trace(trace), expected ? &*expected : nullptr);
 }
 

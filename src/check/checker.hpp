@@ -23,9 +23,10 @@ namespace polyreme::check {
 // All rules but `graph`, or all of them if there is a graph.
 [[nodiscard]] Report check_trace(const Trace& trace, const gph::Graph* graph = nullptr);
 
-// The same for files. Throws UnreadableTrace, and for an unreadable graph gph::ParseError or
-// std::system_error.
+// The same for files; with `data_order`, the graph has the dependencies of gph::with_data_order too. Throws
+// UnreadableTrace, and for an unreadable graph gph::ParseError or std::system_error.
 [[nodiscard]] Report check_files(const std::filesystem::path& trace,
-                                 const std::filesystem::path& graph = std::filesystem::path());
+                                 const std::filesystem::path& graph = std::filesystem::path(),
+                                 bool data_order = false);
 
 }  // namespace polyreme::check

@@ -20,13 +20,14 @@ constexpr int kUnusable = 2;
 constexpr std::size_t kShown = 20;
 
 constexpr std::string_view kUsage =
-    "usage: polyreme-check TRACE [--graph GRAPH] [--json]\n"
+    "usage: polyreme-check TRACE [--graph GRAPH [--data-order]] [--json]\n"
     "\n"
     "Checks the trace of a polyreme run: that every task ran exactly once (or was cancelled with a\n"
     "cause), after all it depends on, on a slot of its own, and never more at a time than there are\n"
     "workers.\n"
     "\n"
     "  --graph GRAPH  also compare with this graph file: the same tasks, every dependency respected\n"
+    "  --data-order   with --graph: also the order in which its tasks touch data\n"
     "  --json         print one JSON object instead of text\n"
     "\n"
     "Exit status: 0 verified, 1 violated, 2 misuse or an unreadable file.\n";
@@ -34,6 +35,7 @@ constexpr std::string_view kUsage =
 struct Arguments {
     std::string trace;
     std::string graph;
+    bool data_order = false;
     bool json = false;
     bool help = false;
 };
@@ -49,6 +51,8 @@ Arguments parse(std::span<const char* const> words) {
         const std::string_view word = words[i];
         if (word == "--json") {
             arguments.json = true;
+        } else if (word == "--data-order") {
+            arguments.data_order = true;
         } else if (word == "--help" || word == "-h") {
             arguments.help = true;
         } else if (word == "--graph") {
@@ -65,6 +69,7 @@ Arguments parse(std::span<const char* const> words) {
         }
     }
     if (arguments.trace.empty() && !arguments.help) throw Misuse("the name of a trace file is missing");
+    if (arguments.data_order && arguments.graph.empty()) throw Misuse("--data-order needs --graph GRAPH");
     return arguments;
 }
 
@@ -108,7 +113,7 @@ int run_command(std::span<const char* const> words, std::ostream& out, std::ostr
             out << kUsage;
             return kVerified;
         }
-        const Report report = check_files(arguments.trace, arguments.graph);
+        const Report report = check_files(arguments.trace, arguments.graph, arguments.data_order);
         if (arguments.json)
             print_json(report, out);
         else

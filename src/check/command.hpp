@@ -1,4 +1,4 @@
-// The program polyreme-check: TRACE [--graph GRAPH] [--json].
+// The program polyreme-check: TRACE [--graph GRAPH [--data-order]] [--json].
 #pragma once
 
 #include <iosfwd>

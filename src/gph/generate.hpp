@@ -46,7 +46,7 @@ public:
 };
 
 // Most tasks, and most dependencies, that a generated graph may have.
-inline constexpr std::uint64_t kMaxGenerated = 100'000'000;
+inline constexpr std::uint64_t kMaxGenerated = 20'000'000;
 
 // Throws BadOption for an unknown kind or option, a value out of range, or a graph over kMaxGenerated.
 [[nodiscard]] Graph generate(std::string_view kind, const Options& options = {});

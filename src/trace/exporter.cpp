@@ -77,8 +77,9 @@ private:
         out_ << ",\"args\":{\"sort_index\":" << row << "}}";
     }
 
-    // A thread that only ran bodies shows on the rows of its slots.
+    // What has a slot, or only ran bodies, shows on the rows of the slots.
     static bool has_row(const BufferSnapshot& thread) {
+        if (thread.slot()) return false;
         BufferSnapshot::Cursor events = thread.events();
         while (const Event* event = events.next())
             if (event->kind == Kind::spawned || event->kind == Kind::dependency ||
@@ -86,7 +87,9 @@ private:
                 return true;
         return false;
     }
-    [[nodiscard]] std::uint64_t row_of(std::size_t thread) const noexcept { return meta_.workers + thread; }
+    [[nodiscard]] std::uint64_t row_of(std::size_t thread) const noexcept {
+        return threads_[thread].slot().value_or(static_cast<std::uint32_t>(meta_.workers + thread));
+    }
 
     void put_thread(std::size_t thread) {
         // At most one slice is open on a thread at any time: a body that waits closes its own.

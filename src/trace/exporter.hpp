@@ -15,6 +15,7 @@ public:
     explicit BufferSnapshot(const ThreadBuffer& buffer) noexcept;
 
     [[nodiscard]] const std::string& name() const noexcept { return buffer_->name(); }
+    [[nodiscard]] std::optional<std::uint32_t> slot() const noexcept { return buffer_->slot(); }
     [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_; }
 
     class Cursor {

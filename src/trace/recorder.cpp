@@ -89,7 +89,12 @@ Recorder::Recorder(RecorderOptions options)
 
 ThreadBuffer& Recorder::add_thread(std::string name) {
     const std::lock_guard lock(mutex_);
-    return threads_.emplace_back(std::move(name), budget_);
+    return threads_.emplace_back(std::move(name), std::nullopt, budget_);
+}
+
+ThreadBuffer& Recorder::add_slot(std::uint32_t slot) {
+    const std::lock_guard lock(mutex_);
+    return threads_.emplace_back("slot " + std::to_string(slot), slot, budget_);
 }
 
 std::uint64_t Recorder::dropped() const {

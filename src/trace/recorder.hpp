@@ -1,10 +1,11 @@
-// Collects the events of one trace, thread by thread, at the cost of a clock reading and a store for each.
+// Collects the events of one trace, buffer by buffer, at the cost of a clock reading and a store for each.
 //
-// Ownership. A ThreadBuffer has one writer, the thread it was added for, and needs no lock: events go into
-// chunks that are never moved, and the count of a chunk is stored with release after the event it counts. A
-// reader that loads it with acquire (EventCursor) sees whole events only. write_json() may therefore run at
-// any time, but only a quiescent runtime gives a complete trace. The Recorder owns all buffers and outlives
-// every use of them.
+// Ownership. A ThreadBuffer has one writer at a time and needs no lock: the thread it was added for, or
+// whoever holds the slot it was added for; the hand-over of the slot is what orders one holder's writes
+// before the next's. Events go into chunks that are never moved, and the count of a chunk is stored with
+// release after the event it counts. A reader that loads it with acquire (EventCursor) sees whole events
+// only. write_json() may therefore run at any time, but only a quiescent runtime gives a complete trace. The
+// Recorder owns all buffers and outlives every use of them.
 //
 // Memory is bounded: over the limit, events are counted and dropped, the trace says so, and the checker
 // rejects it.
@@ -41,22 +42,25 @@ private:
 
 class ThreadBuffer {
 public:
-    ThreadBuffer(std::string name, MemoryBudget& budget) : name_(std::move(name)), budget_(budget) {}
+    // `slot` is empty for a thread that holds none.
+    ThreadBuffer(std::string name, std::optional<std::uint32_t> slot, MemoryBudget& budget)
+        : name_(std::move(name)), slot_(slot), budget_(budget) {}
     ~ThreadBuffer();
     ThreadBuffer(const ThreadBuffer&) = delete;
     ThreadBuffer& operator=(const ThreadBuffer&) = delete;
 
-    // Only on the thread of this buffer.
+    // Only its writer may call it.
     void record(Kind kind, std::uint64_t task, std::uint64_t arg = 0, std::uint32_t where = 0) noexcept {
         const auto now = std::chrono::steady_clock::now().time_since_epoch();
         append({static_cast<std::uint64_t>(std::chrono::nanoseconds(now).count()), task, arg, where, kind});
     }
 
-    // Gives the task a name, in any encoding, at most once and before or after its other events. Only on the
-    // thread of this buffer. Tasks without a name are shown as "task 7".
+    // Gives the task a name, in any encoding, at most once and before or after its other events. Only its
+    // writer may call it. Tasks without a name are shown as "task 7".
     void name_task(std::uint64_t task, std::string_view name) noexcept;
 
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
+    [[nodiscard]] std::optional<std::uint32_t> slot() const noexcept { return slot_; }
     [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
 
 private:
@@ -87,6 +91,7 @@ private:
     [[nodiscard]] char* take_text(std::size_t size) noexcept;
 
     const std::string name_;
+    const std::optional<std::uint32_t> slot_;
     MemoryBudget& budget_;
 
     // The writer's own.
@@ -142,8 +147,10 @@ class Recorder {
 public:
     explicit Recorder(RecorderOptions options = {});
 
-    // A buffer for the calling thread, or for one about to start. Any thread may call it at any time.
+    // A buffer for a thread without a slot, or for the holders of a slot. Any thread may call them at any
+    // time. What is spawned or cancelled there shows on a row with this name, or on the row of the slot.
     [[nodiscard]] ThreadBuffer& add_thread(std::string name);
+    [[nodiscard]] ThreadBuffer& add_slot(std::uint32_t slot);
 
     [[nodiscard]] std::uint64_t dropped() const;
 

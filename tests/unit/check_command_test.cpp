@@ -95,6 +95,26 @@ TEST_F(CheckCommand, PrintsJson) {
     EXPECT_EQ(violated["violations"][0]["rule"], "complete");
 }
 
+TEST_F(CheckCommand, ComparesWithTheOrderOfDataIfAsked) {
+    Sample sample(1);
+    const std::int64_t task = sample.plain_task_with_plain_dependency();
+    const std::int64_t before = sample.first_dependency(task);
+    write_trace(sample);
+    // By the data of the graph, they should have run the other way round.
+    std::ofstream out(graph_);
+    out << "1\n";
+    for (std::int64_t other = 0; other < Sample::kTasks; ++other)
+        if (other != before) out << other << (other == task ? " | 1, 1, 0, 0, 0 | | : 0\n" : "\n");
+    out << before << " | 1, 1, 0, 0, 0 | | 0\n";
+    out.close();
+    EXPECT_EQ(run({trace_.c_str(), "--graph", graph_.c_str()}).status, 0);
+    const Outcome outcome = run({trace_.c_str(), "--graph", graph_.c_str(), "--data-order"});
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_NE(outcome.out.find("before " + Sample::name(task) + ", which it depends on, ended"),
+              std::string::npos)
+        << outcome.out;
+}
+
 TEST_F(CheckCommand, RefusesMisuseAndUnreadableFiles) {
     write_trace(Sample(1));
     std::ofstream(graph_) << "0\n0 | 1, 1, 0, 0, 0 | 4711\n";
@@ -109,6 +129,7 @@ TEST_F(CheckCommand, RefusesMisuseAndUnreadableFiles) {
     expect_refused({trace.c_str(), trace.c_str()}, "one trace at a time");
     expect_refused({"--speed", trace.c_str()}, "there is no option '--speed'");
     expect_refused({trace.c_str(), "--graph"}, "--graph needs the name of a graph file");
+    expect_refused({trace.c_str(), "--data-order"}, "--data-order needs --graph GRAPH");
     expect_refused({"no/such.json"}, "cannot read trace 'no/such.json': No such file");
     expect_refused({trace.c_str(), "--graph", "no/such.gph"}, "cannot read graph file 'no/such.gph'");
     expect_refused({trace.c_str(), "--graph", graph_.c_str()}, ".gph:2:21: no line defines task T[4711]");

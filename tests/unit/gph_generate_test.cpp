@@ -225,7 +225,7 @@ TEST(GphGenerate, RefusesTooLargeGraphsBeforeTheyTakeMemory) {
             static_cast<void>(generate(kind, options));
             ADD_FAILURE() << kind << " was made";
         } catch (const BadOption& error) {
-            EXPECT_NE(std::string(error.what()).find("the graph would have more than 100000000 "),
+            EXPECT_NE(std::string(error.what()).find("the graph would have more than 20000000 "),
                       std::string::npos)
                 << error.what();
         }

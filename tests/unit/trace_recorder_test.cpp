@@ -156,6 +156,22 @@ TEST_F(TraceRecorder, WritesTheDocumentedShape) {
     EXPECT_EQ(report.cancelled, 1U);
 }
 
+TEST_F(TraceRecorder, ShowsWhatHappensOnASlotInItsRow) {
+    ThreadBuffer& slot = recorder_.add_slot(1);
+    ThreadBuffer& other = recorder_.add_thread("main");
+    slot.record(Kind::spawned, 1);
+    slot.record(Kind::cancelled, 1, kNoTask);
+    other.record(Kind::spawned, 2);
+    const Json document = write({.workers = 2});
+    EXPECT_EQ(events(document, "i", "spawn")[0]["tid"], 1);
+    EXPECT_EQ(events(document, "i", "cancel")[0]["tid"], 1);
+    EXPECT_EQ(events(document, "i", "spawn")[1]["tid"], 3);
+    std::vector<std::string> rows;
+    for (const Json& event : events(document, "M"))
+        if (event["name"] == "thread_name") rows.push_back(event["args"]["name"]);
+    EXPECT_EQ(rows, (std::vector<std::string>{"slot 0", "slot 1", "main"}));
+}
+
 TEST_F(TraceRecorder, NumbersTasksAnewSoThatJsonCanHoldThem) {
     ThreadBuffer& main = recorder_.add_thread("main");
     const std::uint64_t huge = ~std::uint64_t{0} - 1;
