@@ -1,5 +1,8 @@
 #include "interpreter.hpp"
 
+#include <cxxabi.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <mutex>
 #include <vector>
@@ -41,7 +44,13 @@ void PythonInterpreter::enter() noexcept {
     POLYREME_CHECK(saved_state != nullptr);
     made_here = true;
   }
-  PyEval_RestoreThread(saved_state);
+  try {
+    PyEval_RestoreThread(saved_state);
+  } catch (abi::__forced_unwind&) {
+    // The interpreter is ending and ends threads that come back to it, which would tear the engine's frames. Stay here
+    // until the process is gone: catching without going on is allowed as long as nothing is returned to.
+    while (true) pause();
+  }
   saved_state = nullptr;
   drop_put_aside();
 }

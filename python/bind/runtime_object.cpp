@@ -1,6 +1,9 @@
 #include "runtime_object.hpp"
 
+#include <atomic>
 #include <memory>
+#include <mutex>
+#include <utility>
 
 #include "capture.hpp"
 #include "errors.hpp"
@@ -21,8 +24,11 @@ using runtime::Engine;
 
 struct RuntimeObject {
   PyObject_HEAD
-  Engine* engine;  ///< null before __init__ and after close()
-  bool used;       ///< open() was called
+  Engine* engine;          ///< null before __init__ and after close()
+  Engine* retired;         ///< closed, and some call on another thread has not left it yet
+  std::atomic<int> users;  ///< calls that are in `engine` or `retired`
+  std::mutex* closing;     ///< held by the thread that closes; the object owns it
+  bool used;               ///< open() was called
 };
 
 RuntimeObject* cast(PyObject* self) noexcept { return reinterpret_cast<RuntimeObject*>(self); }
@@ -37,6 +43,30 @@ Engine* engine_of(PyObject* self) {
   }
   return engine;
 }
+
+/// A call's time in the engine. Another thread may close the runtime meanwhile (the call may wait, or run Python code that
+/// lets others in); the engine then goes away with the last call that leaves it.
+class EngineUse {
+ public:
+  explicit EngineUse(PyObject* self) : runtime_(*cast(self)), engine_(engine_of(self)) {
+    if (engine_ != nullptr) runtime_.users.fetch_add(1, std::memory_order_relaxed);
+  }
+  EngineUse(const EngineUse&) = delete;
+  EngineUse& operator=(const EngineUse&) = delete;
+  ~EngineUse() {
+    if (engine_ == nullptr) return;
+    // Inside, so nobody enters or retires the engine between the two.
+    if (runtime_.users.fetch_sub(1, std::memory_order_acq_rel) == 1 && runtime_.retired != nullptr) {
+      Engine::bury(std::exchange(runtime_.retired, nullptr));
+    }
+  }
+  /// Null: an error is set.
+  [[nodiscard]] Engine* get() const noexcept { return engine_; }
+
+ private:
+  RuntimeObject& runtime_;
+  Engine* const engine_;
+};
 
 /// Calls self._warn(text) from any thread.
 void warn_in_python(PyObject* self, const std::string& text) {
@@ -66,9 +96,12 @@ PyObject* open(PyObject* self, PyObject* arguments) {
     options.pin = pin != 0;
     options.stall_warning_s = stall_warning;
     options.interpreter = &interpreter();
-    // No reference: the engine is closed before the object dies.
-    options.warn = [self](const std::string& text) { warn_in_python(self, text); };
+    // With a reference: a wait for one task may go on, and warn, after the runtime was closed and dropped.
+    const std::shared_ptr<PyObject> owner(Py_NewRef(self), &drop_reference);
+    options.warn = [owner](const std::string& text) { warn_in_python(owner.get(), text); };
+    auto closing = std::make_unique<std::mutex>();
     cast(self)->engine = Engine::open(std::move(options));
+    cast(self)->closing = closing.release();
     cast(self)->used = true;
   } catch (...) {
     return raise_current();
@@ -77,16 +110,26 @@ PyObject* open(PyObject* self, PyObject* arguments) {
 }
 
 PyObject* close(PyObject* self, PyObject* cancel) {
-  Engine* engine = cast(self)->engine;
-  if (engine == nullptr) Py_RETURN_NONE;
+  if (cast(self)->engine == nullptr) Py_RETURN_NONE;
   const int cancelling = PyObject_IsTrue(cancel);
   if (cancelling < 0) return nullptr;
+  const EngineUse use(self);
+  Engine* const engine = use.get();
+  if (engine == nullptr) return nullptr;
   try {
+    if (runtime::in_body_of(*engine)) {
+      throw UsageError("polyreme: a body cannot close the runtime that runs it; return, and close it outside");
+    }
     if (cancelling != 0) engine->cancel_unstarted();
+    std::unique_lock alone(*cast(self)->closing, std::try_to_lock);
+    if (!alone) {
+      const Outside outside;
+      alone.lock();
+    }
+    if (cast(self)->engine == nullptr) Py_RETURN_NONE;
     const EngineCall call;
     engine->close();
-    cast(self)->engine = nullptr;
-    Engine::bury(engine);
+    cast(self)->retired = std::exchange(cast(self)->engine, nullptr);
   } catch (...) {
     return raise_current();
   }
@@ -94,7 +137,8 @@ PyObject* close(PyObject* self, PyObject* cancel) {
 }
 
 PyObject* spawn_method(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
-  Engine* engine = engine_of(self);
+  const EngineUse use(self);
+  Engine* const engine = use.get();
   if (engine == nullptr) return nullptr;
   if (count < 1) {
     PyErr_SetString(PyExc_TypeError, "spawn() needs a callable: rt.spawn(fn, *args, after=..., id=..., name=...)");
@@ -156,7 +200,8 @@ PyObject* decorator_call(PyObject* self, PyObject* const* arguments, std::size_t
     return nullptr;
   }
   const DecoratorObject& decorator = *decorator_cast(self);
-  Engine* engine = engine_of(decorator.runtime);
+  const EngineUse use(decorator.runtime);
+  Engine* const engine = use.get();
   if (engine == nullptr) return nullptr;
   const SpawnKeywords keywords{decorator.id, decorator.after, decorator.name, decorator.keywords, nullptr};
   const Py_ssize_t count = decorator.arguments == nullptr ? 0 : PyTuple_GET_SIZE(decorator.arguments);
@@ -189,7 +234,8 @@ bool parse_capture(PyObject* capture, bool& by_reference) {
 }
 
 PyObject* task_method(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
-  Engine* engine = engine_of(self);
+  const EngineUse use(self);
+  Engine* const engine = use.get();
   if (engine == nullptr) return nullptr;
   // @rt.task without parentheses.
   if (count == 1 && names == nullptr && PyFunction_Check(arguments[0])) {
@@ -200,7 +246,7 @@ PyObject* task_method(PyObject* self, PyObject* const* arguments, Py_ssize_t cou
   bool by_reference = false;
   if (!parse_capture(keywords.capture, by_reference)) return nullptr;
   PyObject* id = nullptr;
-  if (count > 0 && (arguments[0] == Py_None || (is_task(arguments[0]) && reinterpret_cast<TaskObject*>(arguments[0])->is_id))) {
+  if (count > 0 && (arguments[0] == Py_None || is_id(arguments[0]))) {
     id = arguments[0] == Py_None ? nullptr : arguments[0];
     ++arguments;
     --count;
@@ -239,7 +285,8 @@ PyObject* wait_method(PyObject* self, PyObject* arguments) {
   PyObject* timeout = nullptr;
   int report = 0;
   if (PyArg_ParseTuple(arguments, "Op", &timeout, &report) == 0) return nullptr;
-  Engine* engine = engine_of(self);
+  const EngineUse use(self);
+  Engine* const engine = use.get();
   if (engine == nullptr) return nullptr;
   const std::int64_t timeout_ns = parse_timeout(timeout);
   if (timeout_ns == -2) return nullptr;
@@ -259,7 +306,8 @@ PyObject* wait_method(PyObject* self, PyObject* arguments) {
 }
 
 PyObject* producer_method(PyObject* self, PyObject* enter) {
-  Engine* engine = engine_of(self);
+  const EngineUse use(self);
+  Engine* const engine = use.get();
   if (engine == nullptr) return nullptr;
   try {
     if (enter == Py_True) {
@@ -274,7 +322,8 @@ PyObject* producer_method(PyObject* self, PyObject* enter) {
 }
 
 PyObject* stats_method(PyObject* self, PyObject* /*unused*/) {
-  Engine* engine = engine_of(self);
+  const EngineUse use(self);
+  Engine* const engine = use.get();
   if (engine == nullptr) return nullptr;
   const Engine::Stats stats = engine->stats();
   return Py_BuildValue("{sKsKsKsKsIsI}", "spawned", static_cast<unsigned long long>(stats.spawned), "completed",
@@ -285,7 +334,8 @@ PyObject* stats_method(PyObject* self, PyObject* /*unused*/) {
 }
 
 PyObject* trace_method(PyObject* self, PyObject* path) {
-  Engine* engine = engine_of(self);
+  const EngineUse use(self);
+  Engine* const engine = use.get();
   if (engine == nullptr) return nullptr;
   try {
     const EngineCall call;
@@ -293,9 +343,11 @@ PyObject* trace_method(PyObject* self, PyObject* path) {
       engine->start_trace();
       Py_RETURN_NONE;
     }
-    const char* text = PyUnicode_AsUTF8(path);
-    if (text == nullptr) return nullptr;
-    engine->write_trace(text);
+    PyObject* encoded = PyUnicode_EncodeFSDefault(path);
+    if (encoded == nullptr) return nullptr;
+    const std::string file(PyBytes_AS_STRING(encoded), static_cast<std::size_t>(PyBytes_GET_SIZE(encoded)));
+    Py_DECREF(encoded);
+    engine->write_trace(file);
   } catch (...) {
     return raise_current();
   }
@@ -303,7 +355,8 @@ PyObject* trace_method(PyObject* self, PyObject* path) {
 }
 
 PyObject* cancel_method(PyObject* self, PyObject* /*unused*/) {
-  Engine* engine = engine_of(self);
+  const EngineUse use(self);
+  Engine* const engine = use.get();
   if (engine == nullptr) return nullptr;
   engine->cancel_unstarted();
   Py_RETURN_NONE;
@@ -317,8 +370,9 @@ PyObject* get_workers(PyObject* self, void* /*closure*/) {
 }
 
 void dealloc(PyObject* self) {
-  // An open runtime is kept alive by polyreme._runtime until it is closed, at the latest at exit.
-  POLYREME_CHECK(cast(self)->engine == nullptr);
+  // An open engine holds a reference, and so does every call in it.
+  POLYREME_CHECK(cast(self)->engine == nullptr && cast(self)->retired == nullptr);
+  delete cast(self)->closing;
   Py_TYPE(self)->tp_free(self);
 }
 
@@ -329,7 +383,7 @@ PyCFunction method(Function* function) noexcept {
 
 PyMethodDef methods[] = {
     {"spawn", method(&spawn_method), METH_FASTCALL | METH_KEYWORDS,
-     "spawn(fn, /, *args, after=None, id=None, name=None, kwargs=None)\n--\n\n"
+     "spawn($self, fn, /, *args, after=None, id=None, name=None, kwargs=None)\n--\n\n"
      "Spawn the call fn(*args, **kwargs) as a task and return its handle.\n\n"
      "A task among the arguments is a dependency and arrives as its result. The function runs as it is: nothing is\n"
      "captured.\n\n"
@@ -340,15 +394,15 @@ PyMethodDef methods[] = {
      "    DuplicateIdError: the id was spawned before.\n    CycleError: the task would depend on itself.\n"
      "    RuntimeClosedError: the runtime is closed."},
     {"task", method(&task_method), METH_FASTCALL | METH_KEYWORDS,
-     "task(id=None, /, *args, after=None, name=None, kwargs=None, capture='value')\n--\n\n"
+     "task($self, id=None, /, *args, after=None, name=None, kwargs=None, capture='value')\n--\n\n"
      "Spawn the decorated function as a task; its name becomes the handle.\n\n"
      "Closure variables, and module globals that the body names and that hold an int, float, bool, str, bytes or a tuple\n"
      "of these, are captured as they are now; capture='reference' shares them instead. The body's own name is its task.\n"
      "Arguments and errors otherwise as for spawn().\n\n"
      "Raises:\n    ValueError: the body assigns a captured variable."},
-    {"space", &space_method, METH_O, "space(name, /)\n--\n\nMake a space of task ids. The name is for messages."},
+    {"space", &space_method, METH_O, "space($self, name, /)\n--\n\nMake a space of task ids. The name is for messages."},
     {"stats", &stats_method, METH_NOARGS,
-     "stats()\n--\n\nReturn counts since the runtime was opened: spawned, completed, steals, live_blocks, workers, threads."},
+     "stats($self)\n--\n\nReturn counts since the runtime was opened: spawned, completed, steals, live_blocks, workers, threads."},
     {"_open", &open, METH_VARARGS, nullptr},
     {"_close", &close, METH_O, nullptr},
     {"_wait", &wait_method, METH_VARARGS, nullptr},

@@ -24,7 +24,7 @@ struct SpaceObject {
 
 struct SliceObject {
   PyObject_HEAD
-  State state;
+  PyObject* space;  ///< kept, so that it does not give its ids up
   std::array<graph::IndexRange, kMaxIndices> ranges;
   std::size_t rank;
 };
@@ -35,18 +35,21 @@ SliceObject* slice_cast(PyObject* self) noexcept { return reinterpret_cast<Slice
 /// Where an open slice without a start begins. Half the range, so that differences do not overflow.
 constexpr std::int64_t kLowest = std::numeric_limits<std::int64_t>::min() / 2;
 
+/// One past every index must be a number, too.
+constexpr std::int64_t kTooLarge = std::numeric_limits<std::int64_t>::max();
+
 extern PyTypeObject space_type;
 extern PyTypeObject slice_type;
 
 void space_dealloc(PyObject* self) {
-  // Ids that nobody can name any more are forgotten; slices hold the state alone.
+  // Nobody can name the ids any more: handles of ids and slices keep their space.
   space_cast(self)->state->clear();
   space_cast(self)->state.~State();
   PyObject_Free(self);
 }
 
 void slice_dealloc(PyObject* self) {
-  slice_cast(self)->state.~State();
+  Py_DECREF(slice_cast(self)->space);
   PyObject_Free(self);
 }
 
@@ -56,7 +59,7 @@ PyObject* space_repr(PyObject* self) {
 
 PyObject* slice_repr(PyObject* self) {
   const SliceObject& slice = *slice_cast(self);
-  std::string text = slice.state->name() + "[";
+  std::string text = space_cast(slice.space)->state->name() + "[";
   for (std::size_t i = 0; i < slice.rank; ++i) {
     const graph::IndexRange& range = slice.ranges[i];
     if (i != 0) text += ", ";
@@ -97,7 +100,7 @@ bool parse_range(PyObject* item, const graph::SpaceState& space, graph::IndexRan
   if (!PySlice_Check(item)) {
     std::int64_t index = 0;
     if (!parse_index(item, space, index)) return false;
-    if (index == std::numeric_limits<std::int64_t>::max()) {
+    if (index == kTooLarge) {
       PyErr_Format(PyExc_OverflowError, "index %R of space '%s' is too large", item, space.name().c_str());
       return false;
     }
@@ -119,9 +122,9 @@ bool parse_range(PyObject* item, const graph::SpaceState& space, graph::IndexRan
   return true;
 }
 
-PyObject* task_at(const State& state, std::span<const std::int64_t> index) {
+PyObject* task_at(PyObject* space, std::span<const std::int64_t> index) {
   try {
-    return make_task(state->find_or_done(index), true);
+    return make_task(space_cast(space)->state->find_or_done(index), space);
   } catch (...) {
     return raise_current();
   }
@@ -132,7 +135,7 @@ PyObject* subscript(PyObject* self, PyObject* key) {
   if (PyLong_CheckExact(key)) {
     int overflow = 0;
     const std::int64_t index = PyLong_AsLongLongAndOverflow(key, &overflow);
-    if (overflow == 0) return task_at(state, {&index, 1});
+    if (overflow == 0 && index != kTooLarge) return task_at(self, {&index, 1});
   }
   PyObject* const* items = &key;
   std::size_t rank = 1;
@@ -153,11 +156,11 @@ PyObject* subscript(PyObject* self, PyObject* key) {
   if (!sliced) {
     std::array<std::int64_t, kMaxIndices> index;
     for (std::size_t i = 0; i < rank; ++i) index[i] = ranges[i].start;
-    return task_at(state, {index.data(), rank});
+    return task_at(self, {index.data(), rank});
   }
   SliceObject* slice = PyObject_New(SliceObject, &slice_type);
   if (slice == nullptr) return nullptr;
-  ::new (&slice->state) State(state);
+  slice->space = Py_NewRef(self);
   slice->ranges = ranges;
   slice->rank = rank;
   return reinterpret_cast<PyObject*>(slice);
@@ -239,7 +242,7 @@ bool Dependencies::add(PyObject* item, int depth) {
         space_cast(item)->state->select_all(owned_);
       } else {
         const SliceObject& slice = *slice_cast(item);
-        slice.state->select({slice.ranges.data(), slice.rank}, owned_);
+        space_cast(slice.space)->state->select({slice.ranges.data(), slice.rank}, owned_);
       }
     } catch (...) {
       raise_current();
@@ -259,27 +262,37 @@ bool Dependencies::add(PyObject* item, int depth) {
     }
     return true;
   }
-  PyObject* iterator = text || depth >= kDeepest ? nullptr : PyObject_GetIter(item);
-  if (iterator == nullptr) {
-    PyErr_Clear();
-    PyErr_Format(PyExc_TypeError, "after= takes tasks, slices, spaces and sequences of these, not %R", item);
-    return false;
-  }
-  // The iterator's items die with it; tasks among them must live until the spawn is done.
+  if (text || depth >= kDeepest) return refuse(item);
+  return add_iterable(item, depth);
+}
+
+bool Dependencies::add_iterable(PyObject* item, int depth) {
+  // The iteration may run any code, which may drop the tasks that are borrowed so far …
+  keep_borrowed();
+  PyObject* iterator = PyObject_GetIter(item);
+  if (iterator == nullptr) return PyErr_ExceptionMatches(PyExc_TypeError) != 0 && refuse(item);
   PyObject* list = PySequence_List(iterator);
   Py_DECREF(iterator);
   if (list == nullptr) return false;
-  const std::size_t before = records().size();
   const bool added = add(list, depth + 1);
-  if (added) {
-    const std::vector<tasks::Record*> fresh(records().begin() + static_cast<std::ptrdiff_t>(before), records().end());
-    for (tasks::Record* record : fresh) {
-      detail::retain(*record);
-      owned_.push_back(record);
-    }
-  }
+  // … and its items die with it.
+  if (added) keep_borrowed();
   Py_DECREF(list);
   return added;
+}
+
+bool Dependencies::refuse(PyObject* item) {
+  PyErr_Format(PyExc_TypeError, "after= takes tasks, slices, spaces and sequences of these, not %R", item);
+  return false;
+}
+
+void Dependencies::keep_borrowed() {
+  const std::span<tasks::Record* const> all = records();
+  for (tasks::Record* record : all.subspan(kept_)) {
+    detail::retain(*record);
+    owned_.push_back(record);
+  }
+  kept_ = all.size();
 }
 
 }  // namespace polyreme::python

@@ -38,9 +38,16 @@ class Dependencies {
     return many_.empty() ? std::span<tasks::Record* const>(few_.data(), count_) : many_;
   }
 
+  /// Takes references to all records, so that they live until the spawn even if code runs before it.
+  void keep_borrowed();
+
  private:
+  [[nodiscard]] bool add_iterable(PyObject* item, int depth);
+  [[nodiscard]] static bool refuse(PyObject* item);
+
   std::array<tasks::Record*, 8> few_;
   std::size_t count_ = 0;
+  std::size_t kept_ = 0;  ///< so many of records() are in owned_
   std::vector<tasks::Record*> many_;  ///< all, once they are more than a few
   std::vector<tasks::Record*> owned_;
 };

@@ -136,7 +136,7 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
   if (PyCallable_Check(fn) == 0) {
     return PyErr_Format(PyExc_TypeError, "a task's body must be callable, not %R", fn);
   }
-  if (keywords.id != nullptr && (!is_task(keywords.id) || !reinterpret_cast<TaskObject*>(keywords.id)->is_id)) {
+  if (keywords.id != nullptr && !is_id(keywords.id)) {
     return PyErr_Format(PyExc_TypeError, "id= is an entry of a space, such as T[3], not %R", keywords.id);
   }
   drop_put_aside();
@@ -146,6 +146,7 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
     if (is_task(arguments[i])) dependencies.add_record(*record_of(arguments[i]));
   }
   std::string_view name;
+  if (engine.tracing()) dependencies.keep_borrowed();  // looking a name up may run code
   if ((keywords.name != nullptr || engine.tracing()) && !spawn_name(keywords, fn, engine.tracing(), name)) return nullptr;
   PyObject* own_keywords = nullptr;
   if (keywords.keywords != nullptr && PyDict_Size(keywords.keywords) != 0) {
@@ -176,7 +177,7 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
     Py_XDECREF(own_keywords);
     own_keywords = nullptr;
     // The handle first, with the caller's reference: once committed, nothing may fail.
-    handle = make_task(record, false);
+    handle = make_task(record, nullptr);
     if (handle == nullptr) detail::retain(record);  // make_task dropped it; abort_spawn drops it
     if (handle == nullptr || (before_commit != nullptr && !before_commit(self, handle))) {
       ops.destroy_body(record.body);

@@ -48,6 +48,7 @@ void dealloc(PyObject* self) {
   Record* record = cast(self)->record;
   cast(self)->record = nullptr;
   if (record != nullptr) detail::release(*record);
+  Py_CLEAR(cast(self)->space);
 #ifndef Py_GIL_DISABLED
   std::vector<TaskObject*>& list = kept();
   if (list.size() < kKept) {
@@ -195,15 +196,16 @@ PyCFunction method(Function* function) noexcept {
 
 PyMethodDef methods[] = {
     {"result", method(&result), METH_FASTCALL | METH_KEYWORDS,
-     "result(timeout=None)\n--\n\nWait until the task is done and return what its body returned, or raise what it raised.\n\n"
+     "result($self, timeout=None)\n--\n\nWait until the task is done and return what its body returned, or raise what it raised.\n\n"
      "Raises:\n    TimeoutError: `timeout` seconds passed first.\n    DependencyFailed: the task did not run, because one that "
      "it depends on failed.\n    CycleError, MissingTaskError: the wait could never end."},
     {"exception", method(&exception), METH_FASTCALL | METH_KEYWORDS,
-     "exception(timeout=None)\n--\n\nWait until the task is done and return the exception that result() would raise, or None."},
-    {"done", &done, METH_NOARGS, "done()\n--\n\nTrue once the body returned or raised, or the task was cancelled."},
+     "exception($self, timeout=None)\n--\n\nWait until the task is done and return the exception that result() would raise, or None."},
+    {"done", &done, METH_NOARGS, "done($self)\n--\n\nTrue once the body returned or raised, or the task was cancelled."},
     {"add_done_callback", &add_done_callback, METH_O,
-     "add_done_callback(callback, /)\n--\n\nCall `callback(task)` once the task is done: at once if it is, else on a worker.\n\n"
+     "add_done_callback($self, callback, /)\n--\n\nCall `callback(task)` once the task is done: at once if it is, else on a worker.\n\n"
      "What the callback raises goes to sys.unraisablehook. Runtime.wait() waits for callbacks, too."},
+    {"__class_getitem__", &Py_GenericAlias, METH_O | METH_CLASS, "Task[T] is a task whose body returns a T, in annotations."},
     {nullptr, nullptr, 0, nullptr}};
 
 PyGetSetDef properties[] = {{"name", &get_name, nullptr, "The task's name or id, or a number.", nullptr},
@@ -227,14 +229,14 @@ PyTypeObject task_type = [] {
   return type;
 }();
 
-PyObject* make_task(Record& record, bool is_id) noexcept {
+PyObject* make_task(Record& record, PyObject* space) noexcept {
   TaskObject* object = allocate();
   if (object == nullptr) {
     detail::release(record);
     return nullptr;
   }
   object->record = &record;
-  object->is_id = is_id;
+  object->space = Py_XNewRef(space);
   return reinterpret_cast<PyObject*>(object);
 }
 

@@ -11,8 +11,8 @@ using tasks::Record;
 
 struct TaskObject {
   PyObject_HEAD
-  Record* record;  ///< with a reference
-  bool is_id;      ///< made by a space: names a task, spawned or not
+  Record* record;   ///< with a reference
+  PyObject* space;  ///< of an id, which names a task, spawned or not: keeps its space from giving it up; else null
 };
 
 extern PyTypeObject task_type;
@@ -20,8 +20,12 @@ extern PyTypeObject task_type;
 [[nodiscard]] inline bool is_task(PyObject* object) noexcept { return Py_TYPE(object) == &task_type; }
 [[nodiscard]] inline Record* record_of(PyObject* task) noexcept { return reinterpret_cast<TaskObject*>(task)->record; }
 
-/// Takes over a reference to the record; on failure (null, error set) drops it.
-[[nodiscard]] PyObject* make_task(Record& record, bool is_id) noexcept;
+[[nodiscard]] inline bool is_id(PyObject* object) noexcept {
+  return is_task(object) && reinterpret_cast<TaskObject*>(object)->space != nullptr;
+}
+
+/// Takes over a reference to the record; on failure (null, error set) drops it. `space` for an id.
+[[nodiscard]] PyObject* make_task(Record& record, PyObject* space) noexcept;
 
 [[nodiscard]] bool add_task_type(PyObject* module);
 

@@ -53,7 +53,6 @@ class Runtime(_core.Runtime):
         if not 0 < stall_warning < 1e9:
             message = f"stall_warning={stall_warning!r}; it is a number of seconds above 0"
             raise ValueError(message)
-        self._trace_path: str | None = None
         self._open(workers, bool(pin), float(stall_warning))
         _open[id(self)] = self
 
@@ -153,7 +152,8 @@ class _Producer:
         self._runtime._producer(True)
 
     def __exit__(self, *_: object) -> None:
-        self._runtime._producer(False)
+        if not self._runtime.closed:
+            self._runtime._producer(False)
 
 
 class _Trace:
