@@ -167,6 +167,7 @@ PyObject* add_done_callback(PyObject* self, PyObject* callback) {
     runtime::Engine& engine = runtime::Engine::of(record);
     Record& runner = engine.begin_spawn(kCallbackOps, {}, detail::Domain::kInterpreter);
     ::new (runner.body) Callback{Py_NewRef(callback), Py_NewRef(self)};
+    runner.flags |= tasks::kNotice;
     engine.commit_when_done(runner, record);
     engine.release(runner);
   } catch (...) {

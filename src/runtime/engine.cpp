@@ -239,7 +239,7 @@ Record* Engine::run(Record& record, launch::Lane& lane) noexcept {
 
 Record* Engine::run_claimed(Record& record, launch::Lane& lane) noexcept {
   if ((record.state.load(sync::memory_order_relaxed) & tasks::state::kPoisoned) != 0 ||
-      cancelling_.load(std::memory_order_relaxed)) [[unlikely]] {
+      (cancelling_.load(std::memory_order_relaxed) && (record.flags & tasks::kNotice) == 0)) [[unlikely]] {
     return cancel(record, lane);
   }
   ThreadContext& self = this_thread;

@@ -99,6 +99,7 @@ struct alignas(kRecordBytes) Record {
 inline constexpr std::uint16_t kFullRoad = 1;      ///< placed and admitted before it is launched
 inline constexpr std::uint16_t kEdgeBlocks = 2;    ///< the last inline edge holds a chain of edge blocks
 inline constexpr std::uint16_t kForeignSite = 4;    ///< spawned by a program in another language
+inline constexpr std::uint16_t kNotice = 8;         ///< tells someone of another task's end: runs even if all is cancelled
 
 static_assert(sizeof(Record) == kRecordBytes);
 #ifndef POLYREME_SYNC_RELACY
