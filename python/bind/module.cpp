@@ -3,6 +3,9 @@
 #include <nanobind/nanobind.h>
 
 #include "errors.hpp"
+#include "graph_run.hpp"
+#include "graph_run_check.hpp"
+#include "graphs.hpp"
 #include "runtime_object.hpp"
 #include "space_object.hpp"
 #include "task_object.hpp"
@@ -13,5 +16,8 @@ NB_MODULE(_core, m) {
       !python::add_runtime_type(m.ptr())) {
     throw nanobind::python_error();
   }
+  python::add_graphs(m);
+  python::add_graph_run(m);
+  python::add_graph_run_check(m);
   m.attr("version") = POLYREME_VERSION;
 }
