@@ -67,7 +67,12 @@ def summarise(group: Group, samples: Iterable[Sample]) -> Summary:
         own = table[name].get(group.own, {})
         cells = {}
         for runtime, rounds in table[name].items():
-            ratios = [sample.median / own[turn].median for turn, sample in rounds.items() if turn in own]
+            # What a start adds is a difference, which noise can bring to nothing: there is no ratio to that.
+            ratios = [
+                sample.median / own[turn].median
+                for turn, sample in rounds.items()
+                if turn in own and own[turn].median > 0
+            ]
             cells[runtime] = Cell(
                 median=statistics.median(sample.median for sample in rounds.values()),
                 low=min(sample.low for sample in rounds.values()),
