@@ -5,9 +5,11 @@
 
 // The reference count of exceptions is kept inside the C++ library, which is not instrumented: the last owner's destructor
 // looks as if it raced with the other owners' reads.
-extern "C" const char* __tsan_default_suppressions();  // NOLINT(bugprone-reserved-identifier): the sanitizer's name
-extern "C" const char* __tsan_default_suppressions() {  // NOLINT(bugprone-reserved-identifier)
+// NOLINTBEGIN(bugprone-reserved-identifier): the sanitizer chose the name. It looks for it from its own shared library.
+extern "C" __attribute__((visibility("default"))) const char* __tsan_default_suppressions();
+extern "C" const char* __tsan_default_suppressions() {
     return "race:std::__exception_ptr::exception_ptr::_M_release\n";
 }
+// NOLINTEND(bugprone-reserved-identifier)
 
 #endif
