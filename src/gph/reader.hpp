@@ -11,7 +11,7 @@
 
 namespace polyreme::gph {
 
-// A graph takes at most about sixty times the bytes of its text, and these bound the text.
+// The memory of a graph grows with its text and its tasks, and these bound both.
 struct ReadLimits {
     std::uint64_t bytes = (std::uint64_t{1} << 32) - 1;
     std::uint64_t tasks = 100'000'000;
