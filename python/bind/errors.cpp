@@ -79,6 +79,22 @@ PyObject* PythonError::object() const noexcept {
   return Py_NewRef(exception_);
 }
 
+int PythonError::traverse(visitproc visit, void* arg) const {  // Py_VISIT wants these names
+  Py_VISIT(exception_);
+  Py_VISIT(traceback_);
+  return 0;
+}
+
+const PythonError* python_error_in(const std::exception_ptr& error) noexcept {
+  try {
+    std::rethrow_exception(error);
+  } catch (const PythonError& python) {
+    return &python;
+  } catch (...) {
+    return nullptr;
+  }
+}
+
 // ---- types
 
 bool add_error_types(PyObject* module) {

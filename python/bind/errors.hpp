@@ -21,6 +21,8 @@ class PythonError : public std::exception {
   [[nodiscard]] const char* what() const noexcept override { return "a Python exception"; }
   /// New reference, with the traceback as it was when the body ended: raising it again does not make it grow.
   [[nodiscard]] PyObject* object() const noexcept;
+  /// For the garbage collector.
+  int traverse(visitproc visit, void* argument) const;
 
  private:
   PythonError(PyObject* object, PyObject* traceback) noexcept : exception_(object), traceback_(traceback) {}
@@ -33,6 +35,9 @@ class PythonError : public std::exception {
 
 /// The Python exception object for any C++ one. New reference; null with an error set when out of memory.
 [[nodiscard]] PyObject* to_object(const std::exception_ptr& error);
+
+/// The Python exception in `error`, or null if it is one of C++. Lives as long as `error`.
+[[nodiscard]] const PythonError* python_error_in(const std::exception_ptr& error) noexcept;
 
 /// Raises `error`; returns null, for `return raise(...)`.
 PyObject* raise(const std::exception_ptr& error);

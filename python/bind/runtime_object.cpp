@@ -179,7 +179,11 @@ void decorator_dealloc(PyObject* self) {
   PyObject_Free(self);
 }
 
-bool bind_captured(void* captured, PyObject* handle) { return bind_self(*static_cast<const Captured*>(captured), handle); }
+bool bind_captured(void* captured, PyObject* handle) {
+  const Captured& body = *static_cast<const Captured*>(captured);
+  if (body.own_cell != nullptr || body.own_globals != nullptr) watch_cycles(handle);
+  return bind_self(body, handle);
+}
 
 PyObject* spawn_decorated(Engine& engine, PyObject* function, PyObject* const* arguments, Py_ssize_t count,
                           const SpawnKeywords& keywords, bool by_reference) {

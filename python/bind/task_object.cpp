@@ -41,22 +41,58 @@ TaskObject* allocate() {
     return object;
   }
 #endif
-  return PyObject_New(TaskObject, &task_type);
+  return PyObject_GC_New(TaskObject, &task_type);
 }
 
 void dealloc(PyObject* self) {
+  PyObject_GC_UnTrack(self);
   Record* record = cast(self)->record;
   cast(self)->record = nullptr;
   if (record != nullptr) detail::release(*record);
   Py_CLEAR(cast(self)->space);
 #ifndef Py_GIL_DISABLED
   std::vector<TaskObject*>& list = kept();
-  if (list.size() < kKept) {
+  // A finalized object would not be finalized again in its next life.
+  if (list.size() < kKept && PyObject_GC_IsFinalized(self) == 0) {
     list.push_back(cast(self));
     return;
   }
 #endif
-  PyObject_Free(self);
+  PyObject_GC_Del(self);
+}
+
+// ---- cycles
+//
+// A record keeps its failure, the failure its traceback, a traceback its frames, and a frame may hold the task's handle: a
+// body that names its own task, or, once result() has raised, any caller that holds the handle in a variable. The collector
+// sees such a circle if this handle is all that keeps the record: then the record's part in the exception is the handle's.
+// Others may share the C++ exception (dependents, failures that no wait has reported). So before the collector acts, the
+// record gets an exception_ptr of its own, and the collector looks again.
+
+/// The failure of a record that is this handle's alone, or null.
+const PythonError* own_failure(PyObject* self) noexcept {
+  const Record* record = cast(self)->record;
+  if (record == nullptr || !tasks::done(*record) || !tasks::sole_owner(*record)) return nullptr;
+  if ((tasks::flags_of(*record) & tasks::state::kFailed) == 0 || record->rare->failure == nullptr) return nullptr;
+  return python_error_in(record->rare->failure);
+}
+
+int traverse(PyObject* self, visitproc visit, void* argument) {
+  const PythonError* error = own_failure(self);
+  return error == nullptr ? 0 : error->traverse(visit, argument);
+}
+
+void finalize(PyObject* self) {
+  const PythonError* error = own_failure(self);
+  if (error == nullptr) return;
+  tasks::Rare& rare = *cast(self)->record->rare;
+  rare.failure = std::make_exception_ptr(*error);
+  rare.for_dependents = nullptr;
+}
+
+int clear(PyObject* self) {
+  if (own_failure(self) != nullptr) cast(self)->record->rare->failure = nullptr;
+  return 0;
 }
 
 PyObject* repr(PyObject* self) {
@@ -111,14 +147,20 @@ PyObject* result(PyObject* self, PyObject* const* arguments, Py_ssize_t count, P
   PyObject* timeout = timeout_argument(arguments, count, names, "result");
   if (timeout == nullptr || !await_done(self, timeout)) return nullptr;
   const Record& record = *cast(self)->record;
-  if (const std::exception_ptr failure = detail::failure_of(record)) return raise(failure);
+  if (const std::exception_ptr failure = detail::failure_of(record)) {
+    watch_cycles(self);
+    return raise(failure);
+  }
   return result_object(record);
 }
 
 PyObject* exception(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
   PyObject* timeout = timeout_argument(arguments, count, names, "exception");
   if (timeout == nullptr || !await_done(self, timeout)) return nullptr;
-  if (const std::exception_ptr failure = detail::failure_of(*cast(self)->record)) return to_object(failure);
+  if (const std::exception_ptr failure = detail::failure_of(*cast(self)->record)) {
+    watch_cycles(self);
+    return to_object(failure);
+  }
   Py_RETURN_NONE;
 }
 
@@ -223,7 +265,10 @@ PyTypeObject task_type = [] {
   type.tp_repr = &repr;
   type.tp_hash = &hash;
   type.tp_richcompare = &compare;
-  type.tp_flags = Py_TPFLAGS_DEFAULT;
+  type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC;
+  type.tp_traverse = &traverse;
+  type.tp_clear = &clear;
+  type.tp_finalize = &finalize;
   type.tp_doc = "Handle of a task, which is also its future. Made by Runtime.spawn, Runtime.task and spaces.";
   type.tp_methods = methods;
   type.tp_getset = properties;
@@ -239,6 +284,10 @@ PyObject* make_task(Record& record, PyObject* space) noexcept {
   object->record = &record;
   object->space = Py_XNewRef(space);
   return reinterpret_cast<PyObject*>(object);
+}
+
+void watch_cycles(PyObject* task) noexcept {
+  if (PyObject_GC_IsTracked(task) == 0) PyObject_GC_Track(task);
 }
 
 bool add_task_type(PyObject* module) {

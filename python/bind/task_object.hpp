@@ -27,6 +27,10 @@ extern PyTypeObject task_type;
 /// Takes over a reference to the record; on failure (null, error set) drops it. `space` for an id.
 [[nodiscard]] PyObject* make_task(Record& record, PyObject* space) noexcept;
 
+/// Lets the garbage collector look at a handle whose task may come to hold the handle itself: through the frames of an
+/// exception that its body raised, say. Handles in general are not worth its time.
+void watch_cycles(PyObject* task) noexcept;
+
 [[nodiscard]] bool add_task_type(PyObject* module);
 
 /// Seconds as nanoseconds; None is -1. -2 with an error set for what is no time.
