@@ -114,6 +114,9 @@ struct RuntimeOptions {
   /// Bind each worker thread to a core. Off by default: it hurts as soon as two programs share a machine, and OpenMP
   /// threads started in a body inherit the one-core mask.
   bool pin = false;
+  /// Back-pressure: a thread outside the runtime that has more ready tasks than this waiting for a slot sleeps in spawn()
+  /// until half of them have started. Bodies are never held back, nor do tasks count that wait for others.
+  std::uint32_t max_ready = 1U << 15;
   /// Seconds before a wait that seems unable to end is warned about.
   double stall_warning_s = 10.0;
   /// Gets warnings; the default writes them to standard error.

@@ -185,6 +185,7 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
       forget_record(handle);
       return nullptr;
     }
+    const EngineCall call;  // a thread that is far ahead sleeps in here, outside
     detail::commit_spawn(record, dependencies.records());
     return handle;
   } catch (...) {

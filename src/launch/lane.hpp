@@ -14,6 +14,7 @@
 
 #include "base/layout.hpp"
 #include "base/slab.hpp"
+#include "launch/back_pressure.hpp"
 #include "sync/atomic.hpp"
 #include "sync/deque.hpp"
 #include "task/record.hpp"
@@ -57,6 +58,11 @@ struct alignas(base::kCacheLine) Lane {
   OwnedCounter taken;                              ///< blocks allocated here
   OwnedCounter freed;                              ///< blocks freed here
   OwnedCounter steals;                             ///< successful steals by the holder
+
+  alignas(base::kCacheLine) BackPressure back_pressure;  ///< of a foreign thread's lane
+
+  /// Any thread: tasks in both queues.
+  [[nodiscard]] std::uint32_t ready() const noexcept { return queues[0].size_hint() + queues[1].size_hint(); }
 };
 
 /// All lanes of a runtime: first the slots', then those of foreign threads. Append-only.

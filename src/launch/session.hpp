@@ -31,6 +31,7 @@ struct Deck {
   SlotPool pool;
   LaneTable lanes;
   InterpreterGate gate;
+  std::uint32_t max_ready = 0;         ///< ready tasks in the lane of a foreign thread over which it sleeps
   Interpreter* interpreter = nullptr;  ///< set before the first interpreter task is spawned
 
   /// The last look: is there a task that a thread without one could run?
@@ -246,6 +247,7 @@ class Session {
       std::uint32_t taken = 0;
       if (lane.queue(domain).steal_half(loot_, taken) != sync::Steal::kTook) continue;
       lane_->steals.add(1);
+      if (lane.slot == ~0U) lane.back_pressure.taken(deck_.max_ready, [&] { return lane.ready(); });
       for (std::uint32_t k = 1; k < taken && k < kPrefetch; ++k) prefetch(loot_[k]);
       if (taken > 1) {
         lane_->queue(domain).push_reversed(std::span<tasks::Record* const>(loot_.data() + 1, taken - 1));

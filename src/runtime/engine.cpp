@@ -417,6 +417,8 @@ void commit_spawn(Record& record, std::span<Record* const> predecessors) {
     engine.abort_spawn(record);
     throw;
   }
+  launch::Lane& lane = runtime::lane_for(engine);
+  if (engine.is_ahead(lane)) [[unlikely]] engine.hold_back(lane);
 }
 
 void retain(Record& record) noexcept { tasks::add_reference(record); }

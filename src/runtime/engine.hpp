@@ -38,9 +38,13 @@ namespace polyreme::runtime {
 
 class Engine;
 
+/// Enough that no slot runs dry while a producer sleeps; few enough that their records stay in the cache.
+inline constexpr std::uint32_t kDefaultMaxReady = 1U << 15;
+
 struct EngineOptions {
   std::uint32_t workers = 0;            ///< slots; 0: one for each core that this process may use
   bool pin = false;                     ///< bind each worker to the core of its slot
+  std::uint32_t max_ready = kDefaultMaxReady;  ///< a foreign thread with more ready tasks sleeps until half are started
   double stall_warning_s = 10.0;        ///< seconds before a wait that cannot end is warned about
   std::function<void(const std::string&)> warn;  ///< called from a waiting thread; empty: standard error
   launch::Interpreter* interpreter = nullptr;
@@ -113,6 +117,13 @@ class Engine final : public graph::RecordSource {
   }
   /// The way back from the full road: an admitted task goes to the calling thread's lane.
   void launch(tasks::Record& record);
+
+  /// True: the calling thread, if foreign, has spawned far ahead of the slots and should call hold_back().
+  [[nodiscard]] bool is_ahead(launch::Lane& lane) const noexcept {
+    return lane.slot == ~0U && lane.ready() > deck_.max_ready;
+  }
+  /// Sleeps until the slots have started half of the calling thread's ready tasks.
+  void hold_back(launch::Lane& lane);
 
   // ---- run (called by sessions)
   tasks::Record* run(tasks::Record& record, launch::Lane& lane) noexcept;

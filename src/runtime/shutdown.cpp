@@ -99,6 +99,7 @@ Engine::Engine(EngineOptions options)
       depot_(this),
       deck_(slots_) {
   deck_.interpreter = options_.interpreter;
+  deck_.max_ready = options_.max_ready;
   for (std::uint32_t slot = 0; slot < slots_; ++slot) deck_.lanes.add(depot_, slot);
 }
 

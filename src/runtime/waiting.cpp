@@ -356,6 +356,19 @@ void Engine::lose_producer() noexcept {
   });
 }
 
+void Engine::hold_back(launch::Lane& lane) {
+  const InterpreterPause pause(*this);
+  const auto park = [this](sync::Parker& parker) {
+    const auto patience = clamped(options_.stall_warning_s);
+    if (parker.park_until(later(Clock::now(), patience))) return;
+    warn("polyreme: spawn() sleeps because more than " + std::to_string(deck_.max_ready) +
+         " ready tasks of this thread wait for a slot, and none was free for long; if what runs waits for this thread, "
+         "raise max_ready");
+    parker.park();
+  };
+  lane.back_pressure.sleep_while_full(deck_.max_ready, [&] { return lane.ready(); }, park);
+}
+
 // ---- threads for blocked bodies
 
 void Engine::ensure_spare() {

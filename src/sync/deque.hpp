@@ -113,7 +113,8 @@ class StealDeque {
         thief_.store(0, memory_order_release);
         return Steal::kEmpty;
       }
-    } while (!range_.compare_exchange_weak(range, pack(bottom_of(range), top + count), memory_order_acq_rel,
+      // seq_cst: partner is a producer that goes to sleep over a full lane (launch/back_pressure.hpp).
+    } while (!range_.compare_exchange_weak(range, pack(bottom_of(range), top + count), memory_order_seq_cst,
                                            memory_order_acquire));
     // Loaded after the claim: at least as new as the ring that the claimed entries were written to.
     const Ring* ring = ring_.load(memory_order_acquire);
@@ -129,9 +130,9 @@ class StealDeque {
     return bottom_of(range) == top_of(range);
   }
 
-  /// Any thread. A snapshot of the number of entries.
+  /// Any thread. A snapshot of the number of entries; seq_cst as looks_empty() is.
   [[nodiscard]] std::uint32_t size_hint() const noexcept {
-    const std::uint64_t range = range_.load(memory_order_relaxed);
+    const std::uint64_t range = range_.load(memory_order_seq_cst);
     return bottom_of(range) - top_of(range);
   }
 
