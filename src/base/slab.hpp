@@ -56,7 +56,7 @@ class BlockDepot {
 
  private:
   /// Blocks come in chunks that are aligned to their size; the first block's place holds the owner.
-  static constexpr std::size_t kChunkBytes = 256 * 1024;
+  static constexpr std::size_t kChunkBytes = std::size_t{256} * 1024;
   static constexpr std::size_t kChunkMagazines = (kChunkBytes / kBlockBytes - 1) / kMagazineBlocks;
 
   void add_chunk_locked();

@@ -121,7 +121,7 @@ void SlotPool::add_parked(Seat& seat) {
 
 void SlotPool::remove_parked(Seat& seat) {
   seat.parked = false;
-  parked_.erase(std::find(parked_.begin(), parked_.end(), &seat));
+  parked_.erase(std::ranges::find(parked_, &seat));
 }
 
 std::uint32_t SlotPool::leave_locked(Seat& seat) {

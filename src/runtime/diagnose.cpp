@@ -101,6 +101,7 @@ std::vector<Record*> find_path(Record& from, const std::unordered_set<const Reco
       stack.pop_back();
     } else if (to.contains(next)) {
       std::vector<Record*> path;
+      path.reserve(stack.size() + 1);
       for (const Frame& frame : stack) path.push_back(frame.record);
       path.push_back(next);
       return path;
@@ -214,7 +215,7 @@ void Engine::find_circles(Findings& findings) {
 void Engine::break_circle(const std::vector<Record*>& circle, Findings& findings) {
   for (Waiter* waiter : waiters_) {
     if (waiter->waiting_body == nullptr || waiter->error != nullptr ||
-        std::find(circle.begin(), circle.end(), waiter->waiting_body) == circle.end()) {
+        std::ranges::find(circle, waiter->waiting_body) == circle.end()) {
       continue;
     }
     waiter->error = std::make_exception_ptr(

@@ -161,7 +161,7 @@ void Engine::commit_when_done(Record& record, Record& target) {
   lane.spawned.add(1);
   if (lane.trace != nullptr) [[unlikely]] trace_spawn(record, {}, lane);
   if (graph::push_listener(target, *starter)) {
-    static_cast<void>(starter.release());
+    starter.release();  // NOLINT(bugprone-unused-return-value): start_now() owns it now
   } else {
     start_committed(record);
   }

@@ -10,7 +10,7 @@ namespace polyreme {
 
 TaskId::TaskId(std::shared_ptr<graph::SpaceState> space, std::span<const std::int64_t> index)
     : space_(std::move(space)), rank_(index.size()) {
-  std::copy(index.begin(), index.end(), index_.begin());
+  std::ranges::copy(index, index_.begin());
 }
 
 std::string TaskId::name() const { return space_->label(index()); }

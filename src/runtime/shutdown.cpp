@@ -217,15 +217,17 @@ void Engine::reap() {
 }
 
 void Engine::warn(const std::string& text) const noexcept {
+  const char* handler_threw = "";
   try {
     if (options_.warn) {
       options_.warn(text);
       return;
     }
   } catch (...) {
-    // A warning handler that throws has nobody to throw to; the text still gets out below.
+    // It has nobody to throw to; the text must get out all the same.
+    handler_threw = " (the warning handler threw)";
   }
-  std::fprintf(stderr, "%s\n", text.c_str());
+  std::fprintf(stderr, "%s%s\n", text.c_str(), handler_threw);
 }
 
 }  // namespace polyreme::runtime

@@ -52,7 +52,7 @@ class ForeignPart {
   };
 
   Entry& entry_for(const Engine& engine) {
-    const auto found = std::find_if(entries_.begin(), entries_.end(),
+    const auto found = std::ranges::find_if(entries_,
                                     [&](const Entry& entry) { return entry.serial == engine.serial(); });
     if (found != entries_.end()) return *found;
     drop_dead();

@@ -304,9 +304,8 @@ void Engine::register_waiter(Waiter& waiter) {
 
 std::exception_ptr Engine::unregister_waiter(Waiter& waiter) noexcept {
   return deck_.pool.locked([&](bool all_free) {
-    waiters_.erase(std::find(waiters_.begin(), waiters_.end(), &waiter));
+    waiters_.erase(std::ranges::find(waiters_, &waiter));
     if (waiter.is_producer) ++producers_;
-    waiter.waiting_body = nullptr;  // the listener may stay in its list longer than the body lives
     waiter.waiting_body = nullptr;  // with an error the listener stays, and may outlive the body
     // It was asked to look for the cause of a stall, and leaves without: another one must.
     if (waiter.asked_to_diagnose && all_free) on_all_idle_locked();

@@ -124,14 +124,19 @@ void destroy_result_in(void* storage) noexcept {
   }
 }
 
+/// A result in place whose destructor does nothing needs none; nor has void any.
+template <class Result>
+inline constexpr bool kNeedsDestruction =
+    !kInlineResult<Stored<Result>> || !std::is_trivially_destructible_v<Stored<Result>>;
+template <>
+inline constexpr bool kNeedsDestruction<void> = false;
+
 template <class Result>
 constexpr auto result_destructor() noexcept -> void (*)(void*) noexcept {
-  if constexpr (std::is_void_v<Result>) {
-    return nullptr;
-  } else if constexpr (kInlineResult<Stored<Result>> && std::is_trivially_destructible_v<Stored<Result>>) {
-    return nullptr;
-  } else {
+  if constexpr (kNeedsDestruction<Result>) {
     return &destroy_result_in<Result>;
+  } else {
+    return nullptr;
   }
 }
 
