@@ -18,7 +18,7 @@ from bench.comparison.samples import read_csv
 from bench.comparison.summary import summarise
 from bench.comparison.table import markdown_table
 
-PAGES = (ROOT / "docs/benchmarks.md",)
+PAGES = (ROOT / "docs/benchmarks.md", ROOT / "README.md")
 
 _MARKED = re.compile(r"(<!-- bench:(\w+) -->\n).*?(<!-- /bench:\2 -->)", re.DOTALL)
 
