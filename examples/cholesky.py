@@ -41,7 +41,7 @@ def factorise(tiles: Tiles, side: int, rt: pr.Runtime) -> None:
 
     for k in range(side):
 
-        def before(i: int, j: int) -> list[object]:
+        def before(i: int, j: int) -> list[pr.Task[None]]:
             return [updated[i, j, k - 1]] if k > 0 else []
 
         @rt.task(factored[k], after=before(k, k))
