@@ -11,7 +11,8 @@ section() { printf '\n==> %s\n' "$*"; }
 
 for graph in stencil_1d.v1 reduction_7 cholesky_12; do
     section "Graph $graph"
-    .venv/bin/polyreme run "examples/graphs/$graph.gph" --plot "$out/$graph.png" --trace "$out/$graph.json"
+    .venv/bin/polyreme run "examples/graphs/$graph.gph" --repeat 5 --plot "$out/$graph-run.png" --trace "$out/$graph.json"
+    .venv/bin/polyreme plot "examples/graphs/$graph.gph" --output "$out/$graph.png"
 done
 
 section "Blocked Cholesky of a 4096 x 4096 matrix, Python with NumPy and SciPy kernels"

@@ -161,7 +161,7 @@ void GraphPlan::spawn(Engine& engine, const std::atomic<bool>& stop) const {
 }
 
 void add_graph_run(nb::module_& module) {
-    nb::exception<NotRunnable>(module, "TaskNotRunnable", module.attr("GraphNotRunnable").ptr());
+    const nb::exception<NotRunnable> error(module, "TaskNotRunnable", module.attr("GraphNotRunnable").ptr());
     nb::class_<SpinRate>(module, "SpinRate", "How fast this machine runs the busy work of graph tasks.")
         .def_static("measure", &SpinRate::measure, nb::call_guard<nb::gil_scoped_release>(),
                     "Measure it, for some 10 to 40 ms.")
@@ -189,7 +189,8 @@ void add_graph_run(nb::module_& module) {
                 run_plan(runtime, plan, progress, interval_s);
             },
             nb::arg("runtime"), nb::arg("progress") = nb::none(), nb::arg("interval_s") = 0.1,
-            nb::sig("def run(self, runtime: Runtime, progress: collections.abc.Callable[[int], object] | None = None, "
+            nb::sig("def run(self, runtime: Runtime, progress: collections.abc.Callable[[int], object] | "
+                    "None = None, "
                     "interval_s: float = 0.1) -> None"),
             "Spawn all tasks on the runtime and wait until they are done.\n\n"
             "Args:\n    runtime: an open polyreme.Runtime without tasks of its own.\n"

@@ -30,6 +30,7 @@ public:
 
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> violations() const {
         std::vector<std::pair<std::string, std::string>> pairs;
+        pairs.reserve(report_.violations.size());
         for (const check::Violation& violation : report_.violations)
             pairs.emplace_back(violation.rule, violation.message);
         return pairs;
@@ -75,7 +76,7 @@ auto fact(Value check::Report::* member) {
 }  // namespace
 
 void add_graph_run_check(nb::module_& module) {
-    nb::exception<check::UnreadableTrace>(module, "TraceFileError", PyExc_ValueError);
+    const nb::exception<check::UnreadableTrace> error(module, "TraceFileError", PyExc_ValueError);
     nb::class_<CheckedTrace>(module, "CheckedTrace", "The trace of a run, and what the checker found in it.")
         .def_prop_ro("verified", [](const CheckedTrace& trace) { return trace.report().verified(); })
         .def_prop_ro("tasks", fact(&check::Report::tasks))

@@ -133,8 +133,8 @@ void add_kind_types(nb::module_& module) {
 
 void add_graphs(nb::module_& module) {
     nb::register_exception_translator(&translate);
-    nb::exception<gph::ParseError>(module, "GraphFileError", PyExc_ValueError);
-    nb::exception<gph::NoCpuAlternative>(module, "GraphNotRunnable", PyExc_ValueError);
+    const nb::exception<gph::ParseError> file_error(module, "GraphFileError", PyExc_ValueError);
+    const nb::exception<gph::NoCpuAlternative> no_cpu(module, "GraphNotRunnable", PyExc_ValueError);
 
     nb::class_<gph::Bounds>(module, "GraphBounds", "Bounds on the time of a run on CPU cores.")
         .def_ro("critical_path_us", &gph::Bounds::critical_path_us, "The longest chain of dependent tasks.")

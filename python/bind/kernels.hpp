@@ -7,6 +7,7 @@
 #pragma once
 
 #include <atomic>
+#include <cmath>
 #include <cstdint>
 
 namespace polyreme::python {
@@ -27,7 +28,7 @@ public:
     [[nodiscard]] double verified_us() const noexcept { return verified_us_; }
 
     [[nodiscard]] std::uint64_t steps(double time_us) const noexcept {
-        return static_cast<std::uint64_t>(time_us * steps_per_us_ + 0.5);
+        return static_cast<std::uint64_t>(std::round(time_us * steps_per_us_));
     }
 
 private:
