@@ -18,6 +18,7 @@ using polyreme::graph::count_down;
 using polyreme::model::choose;
 using polyreme::model::kResult;
 using polyreme::model::make_task;
+using polyreme::model::Model;
 using polyreme::model::release;
 using polyreme::model::require;
 using polyreme::model::Task;
@@ -28,10 +29,9 @@ namespace sync = polyreme::sync;
 namespace tasks = polyreme::tasks;
 
 /// Predecessors that count without a list.
-class Counters : public rl::test_suite<Counters, 3> {
+class Counters : public Model<3> {
  public:
-  void before() { pending_.store(kThreads, sync::memory_order_relaxed); }
-  void thread(unsigned index) {
+  void thread(unsigned index) override {
     written_[index].set(kResult);
     if (!count_down(pending_)) return;
     ++last_;
@@ -39,24 +39,22 @@ class Counters : public rl::test_suite<Counters, 3> {
       require(written.get() == kResult, "the last to count does not see what another one wrote");
     }
   }
-  void after() { require(last_ == 1, "the task did not become ready exactly once"); }
+  void after() override { require(last_ == 1, "the task did not become ready exactly once"); }
 
  private:
-  static constexpr unsigned kThreads = 3;
-  sync::Atomic<std::uint32_t> pending_;
+  sync::Atomic<std::uint32_t> pending_{kThreads};
   std::array<Shared<int>, kThreads> written_;
   int last_ = 0;
 };
 
 /// Two predecessors count; a helping waiter may claim the task as soon as it is ready.
-class Claim : public rl::test_suite<Claim, 3> {
+class Claim : public Model<3> {
  public:
-  void before() {
-    task_ = &make_task(2);
+  Claim() {
     task_->argument.set(kResult);
     task_->pending.store(2, sync::memory_order_relaxed);
   }
-  void thread(unsigned index) {
+  void thread(unsigned index) override {
     if (index == 2) {
       for (int i = 0; i < 2 && started_ == 0; ++i) {
         if (try_claim(*task_)) start();
@@ -69,7 +67,7 @@ class Claim : public rl::test_suite<Claim, 3> {
     if (try_start(*task_)) start();
     release(*task_);
   }
-  void after() { require(started_ == 1, "the task did not start exactly once"); }
+  void after() override { require(started_ == 1, "the task did not start exactly once"); }
 
  private:
   void start() {
@@ -79,16 +77,16 @@ class Claim : public rl::test_suite<Claim, 3> {
     }
   }
 
-  Task* task_ = nullptr;
+  Task* task_ = &make_task(2);
   std::array<Shared<int>, 2> written_;
   int started_ = 0;
 };
 
 /// Engine::link against the completion of the predecessors, some of which fail.
-template <class Model, std::uint32_t kPredecessors, std::uint32_t kCompleting>
-class LinkModel : public rl::test_suite<Model, 1 + static_cast<int>(kCompleting)> {
+template <std::uint32_t kPredecessors, std::uint32_t kCompleting>
+class LinkModel : public Model<1 + kCompleting> {
  public:
-  void before() {
+  LinkModel() {
     // One reference is the engine's, one the spawning thread's.
     for (std::size_t i = 0; i < kPredecessors; ++i) {
       predecessors_[i] = &make_task(2);
@@ -96,7 +94,7 @@ class LinkModel : public rl::test_suite<Model, 1 + static_cast<int>(kCompleting)
     }
   }
 
-  void thread(unsigned index) {
+  void thread(unsigned index) override {
     if (index == 0) {
       link();
       for (Record* predecessor : predecessors_) release(*predecessor);
@@ -105,7 +103,7 @@ class LinkModel : public rl::test_suite<Model, 1 + static_cast<int>(kCompleting)
     for (std::size_t i = index - 1; i < kPredecessors; i += kCompleting) complete(*predecessors_[i], choose(3) == 0);
   }
 
-  void after() {
+  void after() override {
     require(ready_ == 1, "the task did not become ready exactly once");
     release(*task_);
   }
@@ -170,9 +168,9 @@ class LinkModel : public rl::test_suite<Model, 1 + static_cast<int>(kCompleting)
   int failed_ = 0;
 };
 
-class LinkInline : public LinkModel<LinkInline, 3, 3> {};
+class LinkInline : public LinkModel<3, 3> {};
 /// More predecessors than fit into the record: the last ones go to a block.
-class LinkBlock : public LinkModel<LinkBlock, 4, 2> {};
+class LinkBlock : public LinkModel<4, 2> {};
 
 }  // namespace
 

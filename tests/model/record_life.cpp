@@ -19,6 +19,7 @@ using polyreme::graph::Listener;
 using polyreme::model::choose;
 using polyreme::model::kResult;
 using polyreme::model::make_task;
+using polyreme::model::Model;
 using polyreme::model::release;
 using polyreme::model::require;
 using polyreme::model::Task;
@@ -27,18 +28,15 @@ using polyreme::tasks::Record;
 namespace sync = polyreme::sync;
 namespace tasks = polyreme::tasks;
 
-template <class Model, int kThreads>
-class LifeModel : public rl::test_suite<Model, kThreads> {
+template <unsigned kThreads>
+class LifeModel : public Model<kThreads> {
  public:
-  void after() { require(ended_ == 1, "the task did not end exactly once"); }
+  /// One reference is the engine's, the others are handles.
+  explicit LifeModel(std::uint64_t handles) : task_(&make_task(1 + handles)) { task_->argument.set(kResult); }
+
+  void after() override { require(ended_ == 1, "the task did not end exactly once"); }
 
  protected:
-  /// One reference is the engine's, the others are handles.
-  void make(std::uint64_t handles) {
-    task_ = &make_task(1 + handles);
-    task_->argument.set(kResult);
-  }
-  void make_ready() { task_->pending.store(0, sync::memory_order_relaxed); }
   [[nodiscard]] Task& task() { return *task_; }
 
   // ---- what Engine::run, complete and wait_done do
@@ -86,19 +84,16 @@ class LifeModel : public rl::test_suite<Model, kThreads> {
     sync::Parker parker;
   };
 
-  Task* task_ = nullptr;
+  Task* task_;
   int ended_ = 0;  ///< seen by the checker alone
 };
 
 /// Thread 0 has the task in its queue; each of the others has a handle, with which it waits, or which it drops.
-template <class Model, int kThreads>
-class HandlesModel : public LifeModel<Model, kThreads> {
+template <unsigned kHandles>
+class HandlesModel : public LifeModel<1 + kHandles> {
  public:
-  void before() {
-    this->make(kThreads - 1);
-    this->make_ready();
-  }
-  void thread(unsigned index) {
+  HandlesModel() : LifeModel<1 + kHandles>(kHandles) { this->task().pending.store(0, sync::memory_order_relaxed); }
+  void thread(unsigned index) override {
     if (index == 0) {
       this->run();
       return;
@@ -112,14 +107,14 @@ class HandlesModel : public LifeModel<Model, kThreads> {
   }
 };
 
-class OneHandle : public HandlesModel<OneHandle, 2> {};
-class ThreeHandles : public HandlesModel<ThreeHandles, 4> {};
+class OneHandle : public HandlesModel<1> {};
+class ThreeHandles : public HandlesModel<3> {};
 
 /// A deadlock search takes over a task that is still counted by its predecessor; the queue entry comes later.
-class TakenOver : public LifeModel<TakenOver, 3> {
+class TakenOver : public LifeModel<3> {
  public:
-  void before() { make(2); }
-  void thread(unsigned index) {
+  TakenOver() : LifeModel(2) {}
+  void thread(unsigned index) override {
     if (index == 0) {
       if (polyreme::graph::count_down(task().pending)) run();
     } else if (index == 1) {

@@ -7,7 +7,6 @@
 // The ring begins with two places, so that the owner's pushes make it grow while thieves are inside.
 #include <array>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
@@ -16,6 +15,7 @@
 
 namespace {
 
+using polyreme::model::Model;
 using polyreme::model::require;
 using polyreme::sync::Shared;
 using polyreme::sync::Steal;
@@ -24,20 +24,17 @@ using polyreme::sync::StealDeque;
 constexpr std::uint32_t kItems = 10;
 
 /// Items are numbers, in the order from the top of the deque to its bottom. Each has a payload.
-template <class Model, int kThieves>
-class DequeModel : public rl::test_suite<Model, 1 + kThieves> {
+template <unsigned kThieves>
+class DequeModel : public Model<1 + kThieves> {
  public:
-  void before() { deque_ = std::make_unique<StealDeque<std::uint32_t>>(); }
-
-  void after() {
+  void after() override {
     for (std::uint32_t item = 0; item < pushed_; ++item) require(taken_[item] == 1, "an item was lost");
-    deque_.reset();
   }
 
  protected:
   void push() {
     const std::uint32_t item = fresh();
-    deque_->push(item);
+    deque_.push(item);
     own_.push_back(item);
   }
 
@@ -45,13 +42,13 @@ class DequeModel : public rl::test_suite<Model, 1 + kThieves> {
     // items[0] is to be popped first: the highest number comes first.
     std::vector<std::uint32_t> items(count);
     for (std::uint32_t i = count; i-- > 0;) items[i] = fresh();
-    deque_->push_reversed(items);
+    deque_.push_reversed(items);
     own_.insert(own_.end(), items.rbegin(), items.rend());
   }
 
   void pop() {
     std::uint32_t item = 0;
-    if (deque_->pop(item)) {
+    if (deque_.pop(item)) {
       require(!own_.empty() && own_.back() == item, "the owner got another item than the newest");
       own_.pop_back();
       take(item);
@@ -67,7 +64,7 @@ class DequeModel : public rl::test_suite<Model, 1 + kThieves> {
   void steal() {
     std::array<std::uint32_t, 2> loot{};
     std::uint32_t count = 0;
-    if (deque_->steal_half(loot, count) != Steal::kTook) return;
+    if (deque_.steal_half(loot, count) != Steal::kTook) return;
     require(count > 0 && count <= loot.size(), "a thief was told a wrong count");
     for (const std::uint32_t item : std::span(loot).first(count)) {
       take(item);
@@ -89,7 +86,7 @@ class DequeModel : public rl::test_suite<Model, 1 + kThieves> {
     require(payload_[item].get() == 100 + item, "an item came without its payload");
   }
 
-  std::unique_ptr<StealDeque<std::uint32_t>> deque_;
+  StealDeque<std::uint32_t> deque_;
   std::array<Shared<std::uint32_t>, kItems> payload_;
   // Seen by the checker alone, which runs one thread at a time.
   std::array<int, kItems> taken_{};
@@ -99,9 +96,9 @@ class DequeModel : public rl::test_suite<Model, 1 + kThieves> {
 };
 
 /// Pushes and pops of all kinds against two thieves.
-class Busy : public DequeModel<Busy, 2> {
+class Busy : public DequeModel<2> {
  public:
-  void thread(unsigned index) {
+  void thread(unsigned index) override {
     if (index != 0) {
       steal();
       steal();
@@ -120,9 +117,9 @@ class Busy : public DequeModel<Busy, 2> {
 };
 
 /// The ring is overwritten round and round: pushes must wait for the places that a thief still reads.
-class Round : public DequeModel<Round, 2> {
+class Round : public DequeModel<2> {
  public:
-  void thread(unsigned index) {
+  void thread(unsigned index) override {
     if (index != 0) {
       steal();
       steal();
@@ -138,9 +135,9 @@ class Round : public DequeModel<Round, 2> {
 };
 
 /// Little enough for every schedule with few switches.
-class Short : public DequeModel<Short, 1> {
+class Short : public DequeModel<1> {
  public:
-  void thread(unsigned index) {
+  void thread(unsigned index) override {
     if (index != 0) {
       steal();
       return;

@@ -21,6 +21,7 @@ using polyreme::graph::push_inline_edge;
 using polyreme::graph::push_listener;
 using polyreme::model::kResult;
 using polyreme::model::make_task;
+using polyreme::model::Model;
 using polyreme::model::release;
 using polyreme::model::require;
 using polyreme::model::Task;
@@ -28,12 +29,10 @@ using polyreme::model::task_of;
 using polyreme::tasks::Record;
 
 /// Thread 0 completes a task; each of the others makes successors of it and waits for it, in one way each.
-template <class Model, int kPushers>
-class ListModel : public rl::test_suite<Model, 1 + kPushers> {
+template <unsigned kPushers>
+class ListModel : public Model<1 + kPushers> {
  public:
-  void before() { predecessor_ = &make_task(1 + kPushers); }
-
-  void after() {
+  void after() override {
     for (std::size_t i = 0; i < kMembers; ++i) {
       require(notified_[i] + met_[i] == pushed_[i], "a member was notified more or less than once");
     }
@@ -100,7 +99,7 @@ class ListModel : public rl::test_suite<Model, 1 + kPushers> {
     return block_edge_;
   }
 
-  Record* predecessor_ = nullptr;
+  Record* predecessor_ = &make_task(1 + kPushers);
   BlockEdge block_edge_{};
   // Seen by the checker alone.
   std::array<int, kMembers> pushed_{};
@@ -109,9 +108,9 @@ class ListModel : public rl::test_suite<Model, 1 + kPushers> {
 };
 
 /// Little enough for every schedule with few switches.
-class OnePusher : public ListModel<OnePusher, 1> {
+class OnePusher : public ListModel<1> {
  public:
-  void thread(unsigned index) {
+  void thread(unsigned index) override {
     if (index == 0) {
       complete();
     } else {
@@ -122,9 +121,9 @@ class OnePusher : public ListModel<OnePusher, 1> {
   }
 };
 
-class EachKind : public ListModel<EachKind, 3> {
+class EachKind : public ListModel<3> {
  public:
-  void thread(unsigned index) {
+  void thread(unsigned index) override {
     if (index == 0) {
       complete();
     } else {
@@ -134,9 +133,9 @@ class EachKind : public ListModel<EachKind, 3> {
   }
 };
 
-class SeveralEach : public ListModel<SeveralEach, 2> {
+class SeveralEach : public ListModel<2> {
  public:
-  void thread(unsigned index) {
+  void thread(unsigned index) override {
     if (index == 0) {
       complete();
     } else if (index == 1) {

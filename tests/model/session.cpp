@@ -1,0 +1,113 @@
+// The sessions, lanes and slots of launch/ with native tasks: no wake-up is lost.
+//
+//   - Every task runs exactly once, on a slot, and sees what its spawner wrote.
+//   - No task is left while all threads sleep; the wait for all tasks ends, and not before.
+//   - A task does not wait for another one to end while a slot is free: where one body needs the other to run beside it,
+//     both get to run.
+// The checker reports threads that sleep for ever as a deadlock.
+#include <utility>
+
+#include "support/crew.hpp"
+#include "support/model.hpp"
+
+namespace {
+
+using polyreme::launch::Lane;
+using polyreme::model::Crew;
+using polyreme::model::Model;
+using polyreme::sync::Parker;
+
+/// Thread 0 is foreign and spawns; the others are the workers.
+template <unsigned kWorkers>
+class SessionModel : public Model<1 + kWorkers> {
+ public:
+  void thread(unsigned index) final {
+    if (index != 0) {
+      crew_.work(index);
+      return;
+    }
+    produce();
+    crew_.wait_all();
+    crew_.stop();
+  }
+
+ protected:
+  virtual void produce() = 0;
+
+  [[nodiscard]] Crew& crew() { return crew_; }
+  void spawn(Crew::Body body = {}) { crew_.spawn(crew_.foreign_lane(), std::move(body)); }
+
+ private:
+  Crew crew_{kWorkers};
+};
+
+class OneSlot : public SessionModel<1> {
+ public:
+  void produce() override {
+    spawn();
+    spawn();
+  }
+};
+
+class TwoSlots : public SessionModel<2> {
+ public:
+  void produce() override {
+    spawn();
+    spawn([this](Lane& lane) { crew().spawn(lane, {}); });
+    spawn();
+  }
+};
+
+class Helped : public SessionModel<2> {
+ public:
+  void produce() override {
+    spawn();
+    spawn([this](Lane& lane) { crew().spawn(lane, {}); });
+    crew().help(0);
+  }
+};
+
+/// Two bodies that can only end together.
+class SideBySide : public SessionModel<2> {
+ public:
+  void produce() override {
+    spawn([this](Lane&) { meet(first_, second_); });
+    spawn([this](Lane&) { meet(second_, first_); });
+  }
+
+ private:
+  static void meet(Parker& mine, Parker& other) {
+    other.unpark();
+    mine.park();
+  }
+  Parker first_;
+  Parker second_;
+};
+
+/// The same, one spawned by the other.
+class ChildBesideParent : public SessionModel<2> {
+ public:
+  void produce() override {
+    spawn([this](Lane& lane) {
+      crew().spawn(lane, [this](Lane&) { child_ran_.unpark(); });
+      child_ran_.park();
+    });
+    spawn();
+  }
+
+ private:
+  Parker child_ran_;
+};
+
+}  // namespace
+
+int main() {
+  using namespace polyreme::model;
+  return Exploration()
+      .explore<OneSlot>("one slot", Random{20'000})
+      .explore<TwoSlots>("two slots", Random{20'000})
+      .explore<Helped>("the waiting thread helps", Random{20'000})
+      .explore<SideBySide>("side by side", Random{20'000})
+      .explore<ChildBesideParent>("child beside parent", Random{20'000})
+      .exit_status();
+}

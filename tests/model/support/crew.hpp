@@ -1,0 +1,206 @@
+// Workers, lanes and sessions of the production code (launch/), with bodies that the models choose. What the engine adds
+// around them (runtime/waiting.cpp: a worker's life, the wait for all tasks) is repeated here.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include "base/slab.hpp"
+#include "launch/session.hpp"
+#include "support/model.hpp"
+#include "support/task.hpp"
+#include "sync/parker.hpp"
+
+namespace polyreme::model {
+
+class Crew;
+using Session = launch::Session<Crew>;
+
+/// Only the thread that is inside runs interpreter bodies.
+class ModelInterpreter final : public launch::Interpreter {
+ public:
+  void enter() noexcept override { holds_[rl::thread_index()] = std::make_unique<sync::Mutex::Guard>(mutex_); }
+  void leave() noexcept override { holds_[rl::thread_index()].reset(); }
+  void breathe() noexcept override {}
+  void thread_ends() noexcept override {}
+
+ private:
+  sync::Mutex mutex_;
+  std::array<std::unique_ptr<sync::Mutex::Guard>, 4> holds_;
+};
+
+class Crew {
+ public:
+  using Body = std::function<void(launch::Lane&)>;
+
+  explicit Crew(std::uint32_t slots) : deck(slots) {
+    deck.interpreter = &interpreter_;
+    for (std::uint32_t slot = 0; slot < slots; ++slot) {
+      deck.lanes.add(depot, slot);
+      slot_states_.push_back(std::make_unique<sync::Shared<int>>());
+    }
+  }
+  Crew(const Crew&) = delete;
+  Crew& operator=(const Crew&) = delete;
+  ~Crew() {
+    for (Task* task : tasks_) free_task(*task);
+  }
+
+  base::BlockDepot depot{nullptr};  ///< outlives the lanes, which give their blocks back
+  launch::Deck deck;
+
+  /// The lane of the one foreign thread, made when it first spawns.
+  [[nodiscard]] launch::Lane& foreign_lane() {
+    if (foreign_ == nullptr) foreign_ = &deck.lanes.add(depot, launch::kNoSlot);
+    return *foreign_;
+  }
+
+  /// A task that is ready from the start.
+  void spawn(launch::Lane& lane, Body body, detail::Domain domain = detail::Domain::kNative) {
+    Task& task = make_task(1);
+    task.id = tasks_.size();
+    task.domain = domain;
+    task.argument.set(kResult);
+    tasks_.push_back(&task);
+    bodies_.push_back(std::move(body));
+    lane.spawned.add(1);
+    deck.push(lane, task);
+  }
+
+  /// What a worker thread does from start to end.
+  void work(unsigned thread) {
+    launch::SlotPool::Seat seat;
+    const SessionPlace place(*this, thread);
+    Session& session = place.session();
+    contexts_[thread] = {&session, &seat};
+    std::uint32_t slot = deck.pool.join(seat);
+    while (slot != launch::kNoSlot) {
+      session.board(slot, true);
+      if (session.work([] { return false; }) == Session::Stop::kLostSlot) {
+        slot = deck.pool.join(seat);
+        continue;
+      }
+      session.leave_interpreter();
+      const bool searching = session.searching();
+      session.clear_searching();
+      slot = deck.pool.park(
+          seat, session.slot(), searching, [this] { return deck.any_work(); }, [this] { on_all_idle_locked(); });
+    }
+  }
+
+  /// What a foreign thread does in its wait for all tasks before it sleeps. It has no seat.
+  void help(unsigned thread) {
+    const std::uint32_t slot = deck.pool.try_take();
+    if (slot == launch::kNoSlot) return;
+    const SessionPlace place(*this, thread);
+    Session& session = place.session();
+    session.board(slot, true);
+    if (session.work([this] { return deck.lanes.quiescent(); }) == Session::Stop::kLostSlot) return;
+    session.leave_interpreter();
+    give_up(session.slot(), session.searching());
+  }
+
+  /// In a body on a worker: what it does while it waits for something that another body brings about.
+  void block(sync::Parker& until) {
+    const Context& self = contexts_[rl::thread_index()];
+    --running_;
+    give_up(self.session->slot(), self.session->searching());
+    self.session->clear_searching();
+    until.park();
+    self.session->board(deck.pool.resume(*self.seat), false);
+    hold(self.session->slot());
+  }
+
+  /// Sleeps until every task is done.
+  void wait_all() {
+    deck.pool.locked([this](bool all_free) {
+      waiting_ = true;
+      if (all_free) on_all_idle_locked();
+    });
+    while (!deck.lanes.quiescent()) waiter_.park();
+    deck.pool.locked([this](bool) { waiting_ = false; });
+  }
+
+  void give_up(std::uint32_t slot, bool searching) {
+    deck.pool.give_up(
+        slot, searching, [this] { return deck.any_work(); }, [this] { on_all_idle_locked(); });
+  }
+
+  /// To be called after wait_all(): ends the workers.
+  void stop() {
+    require(ran_ == tasks_.size(), "the wait ended before every task had run");
+    deck.pool.stop();
+  }
+
+  // ---- the port of launch::Session
+
+  tasks::Record* run(tasks::Record& record, launch::Lane& lane) noexcept {
+    Task& task = task_of(record);
+    require(task.argument.get() == kResult, "a body does not see its arguments");
+    require(task.result.get() == 0, "a task ran twice");
+    task.result.set(kResult);
+    hold(lane.slot);
+    ++ran_;
+    const Body body = bodies_[task.id];
+    if (body) body(lane);
+    if (task.domain == detail::Domain::kInterpreter) interpreter_state_.set(interpreter_state_.get() + 1);
+    --running_;
+    // A body that waited may have come back on another slot.
+    const Context& self = contexts_[rl::thread_index()];
+    (self.session != nullptr ? self.session->lane() : lane).completed.add(1);
+    return nullptr;
+  }
+
+ private:
+  /// A thread's session, at an address that is the same in every run: the order of its victims depends on it.
+  class SessionPlace {
+   public:
+    SessionPlace(Crew& crew, unsigned thread) : session_(::new (static_cast<void*>(&memory_[thread])) Session(crew, crew.deck)) {}
+    SessionPlace(const SessionPlace&) = delete;
+    SessionPlace& operator=(const SessionPlace&) = delete;
+    ~SessionPlace() { session_->~Session(); }
+    [[nodiscard]] Session& session() const noexcept { return *session_; }
+
+   private:
+    struct alignas(Session) Memory {
+      std::byte bytes[sizeof(Session)];
+    };
+    static inline std::array<Memory, 4> memory_;
+    Session* session_;
+  };
+
+  struct Context {
+    Session* session = nullptr;
+    launch::SlotPool::Seat* seat = nullptr;
+  };
+
+  /// A body begins, or goes on, on `slot`. Its other holders were there before, or the checker sees a race.
+  void hold(std::uint32_t slot) {
+    require(++running_ <= slot_states_.size(), "more bodies run than there are slots");
+    sync::Shared<int>& state = *slot_states_[slot];
+    state.set(state.get() + 1);
+  }
+
+  void on_all_idle_locked() {
+    if (waiting_ && deck.lanes.quiescent()) waiter_.unpark();
+  }
+
+  ModelInterpreter interpreter_;
+  sync::Shared<int> interpreter_state_;
+  std::vector<std::unique_ptr<sync::Shared<int>>> slot_states_;
+  std::array<Context, 4> contexts_;
+  launch::Lane* foreign_ = nullptr;
+  sync::Parker waiter_;
+  bool waiting_ = false;  ///< under the pool's lock
+  // Seen by the checker alone.
+  std::vector<Task*> tasks_;
+  std::vector<Body> bodies_;
+  std::size_t ran_ = 0;
+  std::uint32_t running_ = 0;
+};
+
+}  // namespace polyreme::model
