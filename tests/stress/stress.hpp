@@ -5,11 +5,13 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>
 #include <random>
 #include <string>
+#include <utility>
 
 namespace polyreme::stress {
 
@@ -32,23 +34,27 @@ namespace polyreme::stress {
     return std::max(1, static_cast<int>(scale * count));
 }
 
-/// A source of choices of its own for each thread of a test.
+/// A source of choices of its own for each thread or body of a test. Cheap to make: some bodies make one each.
 class Dice {
 public:
-    explicit Dice(std::uint64_t stream) {
-        std::seed_seq mixed{seed(), seed() >> 32, stream};
-        engine_.seed(mixed);
-    }
+    explicit Dice(std::uint64_t stream) : state_(seed() ^ (stream * 0xd1342543de82ef95ULL)) {}
     /// 0 … sides - 1.
-    [[nodiscard]] int roll(int sides) { return std::uniform_int_distribution<int>(0, sides - 1)(engine_); }
+    [[nodiscard]] int roll(int sides) { return static_cast<int>(next() % static_cast<std::uint64_t>(sides)); }
     [[nodiscard]] bool one_in(int sides) { return roll(sides) == 0; }
     template <class Range>
     void shuffle(Range& range) {
-        std::shuffle(range.begin(), range.end(), engine_);
+        for (std::size_t i = range.size(); i > 1; --i) std::swap(range[i - 1], range[next() % i]);
     }
 
 private:
-    std::mt19937_64 engine_;
+    /// SplitMix64 (Steele, Lea, Flood: OOPSLA 2014).
+    std::uint64_t next() {
+        std::uint64_t value = state_ += 0x9e3779b97f4a7c15ULL;
+        value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9ULL;
+        value = (value ^ (value >> 27)) * 0x94d049bb133111ebULL;
+        return value ^ (value >> 31);
+    }
+    std::uint64_t state_;
 };
 
 }  // namespace polyreme::stress
