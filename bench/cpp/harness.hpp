@@ -20,24 +20,24 @@
 namespace polyreme::bench {
 
 struct Options {
-    std::vector<std::string> graphs;  ///< empty: all
-    unsigned repeats = 5;
-    unsigned slots = 2;
-    unsigned divide = 1;  ///< sizes are divided by this, for a quick look
+  std::vector<std::string> graphs;  ///< empty: all
+  unsigned repeats = 5;
+  unsigned slots = 2;
+  unsigned divide = 1;  ///< sizes are divided by this, for a quick look
 
-    [[nodiscard]] bool wants(std::string_view graph) const;
+  [[nodiscard]] bool wants(std::string_view graph) const;
 };
 
 /// Throws std::invalid_argument that names the bad argument.
 [[nodiscard]] Options parse_options(int argc, const char* const* argv);
 
 struct Measurement {
-    std::string_view runtime;
-    std::string_view graph;
-    TaskIndex tasks = 0;
-    unsigned slots = 0;
-    std::vector<double> ns_per_task;
-    std::vector<double> release_ns_per_task;
+  std::string_view runtime;
+  std::string_view graph;
+  TaskIndex tasks = 0;
+  unsigned slots = 0;
+  std::vector<double> ns_per_task;
+  std::vector<double> release_ns_per_task;
 };
 
 void print_json(std::ostream& out, const Measurement& measurement);
@@ -50,29 +50,29 @@ namespace detail {
 
 template <class Engine, Graph G>
 void measure(Engine& engine, const Options& options, const G& graph) {
-    using Clock = std::chrono::steady_clock;
-    if (!options.wants(G::kName)) return;
+  using Clock = std::chrono::steady_clock;
+  if (!options.wants(G::kName)) return;
 
-    CheckedRun<G> run(graph);
-    Measurement result{Engine::kName, G::kName, graph.size(), options.slots, {}, {}};
-    const auto per_task = [&](Clock::duration time) {
-        return std::chrono::duration<double, std::nano>(time).count() / graph.size();
-    };
-    for (unsigned repeat = 0; repeat <= options.repeats; ++repeat) {
-        run.reset();
-        Clock::time_point stopped;
-        const auto started = Clock::now();
-        {
-            [[maybe_unused]] const auto leftovers = engine.run(run);
-            run.verify();
-            stopped = Clock::now();
-        }
-        const auto released = Clock::now();
-        if (repeat == 0) continue;
-        result.ns_per_task.push_back(per_task(stopped - started));
-        result.release_ns_per_task.push_back(per_task(released - stopped));
+  CheckedRun<G> run(graph);
+  Measurement result{Engine::kName, G::kName, graph.size(), options.slots, {}, {}};
+  const auto per_task = [&](Clock::duration time) {
+    return std::chrono::duration<double, std::nano>(time).count() / graph.size();
+  };
+  for (unsigned repeat = 0; repeat <= options.repeats; ++repeat) {
+    run.reset();
+    Clock::time_point stopped;
+    const auto started = Clock::now();
+    {
+      [[maybe_unused]] const auto leftovers = engine.run(run);
+      run.verify();
+      stopped = Clock::now();
     }
-    print_json(std::cout, result);
+    const auto released = Clock::now();
+    if (repeat == 0) continue;
+    result.ns_per_task.push_back(per_task(stopped - started));
+    result.release_ns_per_task.push_back(per_task(released - stopped));
+  }
+  print_json(std::cout, result);
 }
 
 }  // namespace detail
@@ -81,17 +81,17 @@ void measure(Engine& engine, const Options& options, const G& graph) {
 /// of slots; `run(CheckedRun&)` spawns every task, waits for all, and returns what is still to be released.
 template <class Engine>
 void measure_all(const Options& options) {
-    Engine engine(options.slots);
-    const auto scaled = [&](TaskIndex tasks) { return std::max<TaskIndex>(tasks / options.divide, 16); };
-    detail::measure(engine, options, Independent{scaled(1'000'000)});
-    if constexpr (Engine::kHasDependencies) {
-        detail::measure(engine, options, Chain{scaled(100'000)});
-        detail::measure(engine, options, Tree{scaled(1u << 16)});
-        detail::measure(engine, options, Reduction{scaled(1u << 16) - 1});
-        detail::measure(engine, options, Wavefront{scaled(512)});
-        detail::measure(engine, options, Random{scaled(100'000)});
-        detail::measure(engine, options, RandomFar{scaled(100'000)});
-    }
+  Engine engine(options.slots);
+  const auto scaled = [&](TaskIndex tasks) { return std::max<TaskIndex>(tasks / options.divide, 16); };
+  detail::measure(engine, options, Independent{scaled(1'000'000)});
+  if constexpr (Engine::kHasDependencies) {
+    detail::measure(engine, options, Chain{scaled(100'000)});
+    detail::measure(engine, options, Tree{scaled(1u << 16)});
+    detail::measure(engine, options, Reduction{scaled(1u << 16) - 1});
+    detail::measure(engine, options, Wavefront{scaled(512)});
+    detail::measure(engine, options, Random{scaled(100'000)});
+    detail::measure(engine, options, RandomFar{scaled(100'000)});
+  }
 }
 
 }  // namespace polyreme::bench

@@ -11,55 +11,54 @@ namespace {
 
 /// The handles of the last tasks, as many as later tasks can name.
 class Handles {
-public:
-    explicit Handles(TaskIndex reach) : tasks_(std::bit_ceil(std::size_t{reach} + 1)) {}
+ public:
+  explicit Handles(TaskIndex reach) : tasks_(std::bit_ceil(std::size_t{reach} + 1)) {}
 
-    Task<void>& operator[](TaskIndex task) noexcept { return tasks_[task & (tasks_.size() - 1)]; }
+  Task<void>& operator[](TaskIndex task) noexcept { return tasks_[task & (tasks_.size() - 1)]; }
 
-private:
-    std::vector<Task<void>> tasks_;
+ private:
+  std::vector<Task<void>> tasks_;
 };
 
 class Polyreme {
-public:
-    static constexpr std::string_view kName = "polyreme";
-    static constexpr bool kHasDependencies = true;
+ public:
+  static constexpr std::string_view kName = "polyreme";
+  static constexpr bool kHasDependencies = true;
 
-    explicit Polyreme(unsigned slots) : runtime_({.workers = slots}) {}
+  explicit Polyreme(unsigned slots) : runtime_({.workers = slots}) {}
 
-    template <Graph G>
-    [[nodiscard]] auto run(CheckedRun<G>& run) {
-        Handles handles(run.graph().reach());
-        for (TaskIndex task = 0; task < run.graph().size(); ++task) {
-            const auto body = [&run, task] { run.body(task); };
-            const Predecessors before = run.graph().predecessors(task);
-            switch (before.size()) {
-                case 0:
-                    handles[task] = runtime_.spawn(body);
-                    break;
-                case 1:
-                    handles[task] = runtime_.spawn({.after = {handles[before[0]]}}, body);
-                    break;
-                case 2:
-                    handles[task] = runtime_.spawn({.after = {handles[before[0]], handles[before[1]]}}, body);
-                    break;
-                default:
-                    handles[task] = runtime_.spawn(
-                        {.after = {handles[before[0]], handles[before[1]], handles[before[2]]}}, body);
-                    break;
-            }
-        }
-        runtime_.wait();
-        return handles;
+  template <Graph G>
+  [[nodiscard]] auto run(CheckedRun<G>& run) {
+    Handles handles(run.graph().reach());
+    for (TaskIndex task = 0; task < run.graph().size(); ++task) {
+      const auto body = [&run, task] { run.body(task); };
+      const Predecessors before = run.graph().predecessors(task);
+      switch (before.size()) {
+        case 0:
+          handles[task] = runtime_.spawn(body);
+          break;
+        case 1:
+          handles[task] = runtime_.spawn({.after = {handles[before[0]]}}, body);
+          break;
+        case 2:
+          handles[task] = runtime_.spawn({.after = {handles[before[0]], handles[before[1]]}}, body);
+          break;
+        default:
+          handles[task] = runtime_.spawn({.after = {handles[before[0]], handles[before[1]], handles[before[2]]}}, body);
+          break;
+      }
     }
+    runtime_.wait();
+    return handles;
+  }
 
-private:
-    Runtime runtime_;
+ private:
+  Runtime runtime_;
 };
 
 }  // namespace
 }  // namespace polyreme::bench
 
 int main(int argc, char** argv) {
-    return polyreme::bench::guarded_main(argc, argv, polyreme::bench::measure_all<polyreme::bench::Polyreme>);
+  return polyreme::bench::guarded_main(argc, argv, polyreme::bench::measure_all<polyreme::bench::Polyreme>);
 }

@@ -5,22 +5,22 @@ namespace polyreme::bench {
 namespace {
 
 struct Serial {
-    static constexpr std::string_view kName = "serial loop";
-    static constexpr bool kHasDependencies = true;
+  static constexpr std::string_view kName = "serial loop";
+  static constexpr bool kHasDependencies = true;
 
-    explicit Serial(unsigned) {}
+  explicit Serial(unsigned) {}
 
-    template <Graph G>
-    int run(CheckedRun<G>& run) {
-        for (TaskIndex task = 0; task < run.graph().size(); ++task)
-            run.body(task);
-        return 0;
-    }
+  template <Graph G>
+  int run(CheckedRun<G>& run) {
+    for (TaskIndex task = 0; task < run.graph().size(); ++task)
+      run.body(task);
+    return 0;
+  }
 };
 
 }  // namespace
 }  // namespace polyreme::bench
 
 int main(int argc, char** argv) {
-    return polyreme::bench::guarded_main(argc, argv, polyreme::bench::measure_all<polyreme::bench::Serial>);
+  return polyreme::bench::guarded_main(argc, argv, polyreme::bench::measure_all<polyreme::bench::Serial>);
 }

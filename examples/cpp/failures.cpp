@@ -16,34 +16,34 @@
 namespace {
 
 int load(int sensor) {
-    if (sensor == 2) throw std::runtime_error("sensor " + std::to_string(sensor) + " is out of order");
-    return 42 * sensor;
+  if (sensor == 2) throw std::runtime_error("sensor " + std::to_string(sensor) + " is out of order");
+  return 42 * sensor;
 }
 
 }  // namespace
 
 int main() {
-    polyreme::Runtime rt;
-    auto first = rt.spawn({.name = "load 1"}, load, 1);
-    auto second = rt.spawn({.name = "load 2"}, load, 2);
-    auto average = rt.spawn({.name = "average"}, [](int a, int b) { return (a + b) / 2; }, first, second);
+  polyreme::Runtime rt;
+  auto first = rt.spawn({.name = "load 1"}, load, 1);
+  auto second = rt.spawn({.name = "load 2"}, load, 2);
+  auto average = rt.spawn({.name = "average"}, [](int a, int b) { return (a + b) / 2; }, first, second);
 
-    std::cout << first.get() << '\n';
-    try {
-        std::cout << average.get() << '\n';
-    } catch (const polyreme::DependencyFailed& error) {
-        std::cout << "average: " << error.what() << '\n';
+  std::cout << first.get() << '\n';
+  try {
+    std::cout << average.get() << '\n';
+  } catch (const polyreme::DependencyFailed& error) {
+    std::cout << "average: " << error.what() << '\n';
+  }
+  try {
+    rt.wait();
+  } catch (const polyreme::TaskErrors& errors) {
+    for (const polyreme::Failure& failure : errors.failures()) {
+      try {
+        std::rethrow_exception(failure.error);
+      } catch (const std::exception& error) {
+        std::cout << failure.task << ": " << error.what() << '\n';
+      }
     }
-    try {
-        rt.wait();
-    } catch (const polyreme::TaskErrors& errors) {
-        for (const polyreme::Failure& failure : errors.failures()) {
-            try {
-                std::rethrow_exception(failure.error);
-            } catch (const std::exception& error) {
-                std::cout << failure.task << ": " << error.what() << '\n';
-            }
-        }
-        std::cout << errors.cancelled_dependents() << " not run\n";
-    }
+    std::cout << errors.cancelled_dependents() << " not run\n";
+  }
 }

@@ -8,8 +8,8 @@
 #include <iostream>
 
 int main() {
-    polyreme::Runtime rt;
-    polyreme::Task<int> a = rt.spawn([] { return 1024; });
-    auto b = rt.spawn([](int x) { return x + 1; }, a);
-    std::cout << b.get() << '\n';
+  polyreme::Runtime rt;
+  polyreme::Task<int> a = rt.spawn([] { return 1024; });
+  auto b = rt.spawn([](int x) { return x + 1; }, a);
+  std::cout << b.get() << '\n';
 }

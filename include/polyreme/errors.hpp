@@ -89,9 +89,9 @@ class SpawnSite {
 
 /// One root failure: a task whose own body threw (or an id that was never spawned).
 struct Failure {
-  std::string task;            ///< name or id of the task
-  SpawnSite site;              ///< where it was spawned
-  std::exception_ptr error;    ///< what its body threw
+  std::string task;          ///< name or id of the task
+  SpawnSite site;            ///< where it was spawned
+  std::exception_ptr error;  ///< what its body threw
 };
 
 /// Thrown by Runtime::wait(): all root failures since the last wait, and how many tasks were cancelled for them.

@@ -12,8 +12,8 @@
 #include <polyreme/space.hpp>
 #include <polyreme/task.hpp>
 
-#include <chrono>
 #include <array>
+#include <chrono>
 #include <concepts>
 #include <cstdint>
 #include <functional>
@@ -52,7 +52,8 @@ class After {
 
   After() = default;
   After(std::initializer_list<Item> items) {
-    for (const Item& item : items) add(item);
+    for (const Item& item : items)
+      add(item);
   }
   After(const Item& item) { add(item); }  // NOLINT(google-explicit-constructor)
   template <class One>
@@ -61,7 +62,8 @@ class After {
   template <std::ranges::input_range Many>
     requires std::derived_from<std::remove_cvref_t<std::ranges::range_reference_t<Many>>, TaskBase>
   After(const Many& many) {  // NOLINT(google-explicit-constructor)
-    for (const auto& task : many) add(Item(task));
+    for (const auto& task : many)
+      add(Item(task));
   }
   After(const After&) = delete;
   After& operator=(const After&) = delete;
@@ -86,7 +88,7 @@ class After {
   static constexpr std::uint32_t kFew = 4;
   /// More than a few records, or some that come with a reference.
   struct Rest {
-    std::vector<detail::Record*> all;    ///< includes the few
+    std::vector<detail::Record*> all;  ///< includes the few
     std::vector<detail::Record*> owned;
     Rest() = default;
     Rest(const Rest&) = delete;
@@ -102,9 +104,9 @@ class After {
 
 /// What can be said about a spawn besides the body. Use designated initialisers.
 struct SpawnOptions {
-  std::optional<TaskId> id = std::nullopt;  ///< the id that the task gets; each names one task
-  After after = {};                         ///< what must be done before the body starts
-  std::string_view name = {};               ///< for messages and traces
+  std::optional<TaskId> id = std::nullopt;                      ///< the id that the task gets; each names one task
+  After after = {};                                             ///< what must be done before the body starts
+  std::string_view name = {};                                   ///< for messages and traces
   std::source_location site = std::source_location::current();  ///< where errors say that it was spawned
 };
 
@@ -114,8 +116,8 @@ struct RuntimeOptions {
   /// Bind each worker thread to a core. Off by default: it hurts as soon as two programs share a machine, and OpenMP
   /// threads started in a body inherit the one-core mask.
   bool pin = false;
-  /// Back-pressure: a thread outside the runtime that has more ready tasks than this waiting for a slot sleeps in spawn()
-  /// until half of them have started. Bodies are never held back, nor do tasks count that wait for others.
+  /// Back-pressure: a thread outside the runtime that has more ready tasks than this waiting for a slot sleeps in
+  /// spawn() until half of them have started. Bodies are never held back, nor do tasks count that wait for others.
   std::uint32_t max_ready = 1U << 15;
   /// Seconds before a wait that seems unable to end is warned about.
   double stall_warning_s = 10.0;
@@ -124,12 +126,12 @@ struct RuntimeOptions {
 };
 
 struct RuntimeStats {
-  std::uint64_t spawned = 0;    ///< tasks since the runtime was opened
-  std::uint64_t completed = 0;  ///< of these, done
-  std::uint64_t steals = 0;     ///< successful ones, each of up to half a queue
+  std::uint64_t spawned = 0;      ///< tasks since the runtime was opened
+  std::uint64_t completed = 0;    ///< of these, done
+  std::uint64_t steals = 0;       ///< successful ones, each of up to half a queue
   std::uint64_t live_blocks = 0;  ///< 128-byte blocks in records and edges
   std::uint32_t workers = 0;
-  std::uint32_t threads = 0;    ///< workers, and spares for bodies that wait
+  std::uint32_t threads = 0;  ///< workers, and spares for bodies that wait
 };
 
 /// Runs tasks on a fixed number of slots. All members may be called by any thread, those that say so excepted.
@@ -142,9 +144,10 @@ class Runtime {
   /// Waits for all tasks. Failures that no wait() reported go to RuntimeOptions::warn. Not from a body.
   ~Runtime();
 
-  /// Spawns `fn(arguments...)` and returns its handle, Task<result of fn>. A Task among the arguments is a dependency and
-  /// arrives as its value, by const reference (a Task<void> does not arrive); other arguments are moved or copied in, and
-  /// arrive as rvalues. Overloads by number, because a defaulted source location cannot follow a parameter pack.
+  /// Spawns `fn(arguments...)` and returns its handle, Task<result of fn>. A Task among the arguments is a dependency
+  /// and arrives as its value, by const reference (a Task<void> does not arrive); other arguments are moved or copied
+  /// in, and arrive as rvalues. Overloads by number, because a defaulted source location cannot follow a parameter
+  /// pack.
   /// @throws RuntimeClosed after the runtime was closed, UsageError for an empty handle or one of another runtime.
   template <class Fn>
     requires(!std::same_as<std::remove_cvref_t<Fn>, SpawnOptions>)
@@ -169,20 +172,25 @@ class Runtime {
   template <class Fn, class A, class B, class C, class D>
     requires(!std::same_as<std::remove_cvref_t<Fn>, SpawnOptions>)
   auto spawn(Fn&& fn, A&& a, B&& b, C&& c, D&& d, std::source_location site = std::source_location::current()) {
-    return spawn_with(nullptr, site, std::forward<Fn>(fn), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c), std::forward<D>(d));
+    return spawn_with(nullptr, site, std::forward<Fn>(fn), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c),
+                      std::forward<D>(d));
   }
   template <class Fn, class A, class B, class C, class D, class E>
     requires(!std::same_as<std::remove_cvref_t<Fn>, SpawnOptions>)
   auto spawn(Fn&& fn, A&& a, B&& b, C&& c, D&& d, E&& e, std::source_location site = std::source_location::current()) {
-    return spawn_with(nullptr, site, std::forward<Fn>(fn), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c), std::forward<D>(d), std::forward<E>(e));
+    return spawn_with(nullptr, site, std::forward<Fn>(fn), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c),
+                      std::forward<D>(d), std::forward<E>(e));
   }
   template <class Fn, class A, class B, class C, class D, class E, class F>
     requires(!std::same_as<std::remove_cvref_t<Fn>, SpawnOptions>)
-  auto spawn(Fn&& fn, A&& a, B&& b, C&& c, D&& d, E&& e, F&& f, std::source_location site = std::source_location::current()) {
-    return spawn_with(nullptr, site, std::forward<Fn>(fn), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c), std::forward<D>(d), std::forward<E>(e), std::forward<F>(f));
+  auto spawn(Fn&& fn, A&& a, B&& b, C&& c, D&& d, E&& e, F&& f,
+             std::source_location site = std::source_location::current()) {
+    return spawn_with(nullptr, site, std::forward<Fn>(fn), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c),
+                      std::forward<D>(d), std::forward<E>(e), std::forward<F>(f));
   }
 
-  /// The same with options, and any number of arguments. @throws also DuplicateId and CycleError; nothing is spawned then.
+  /// The same with options, and any number of arguments. @throws also DuplicateId and CycleError; nothing is spawned
+  /// then.
   template <class Fn, class... Arguments>
   auto spawn(const SpawnOptions& options, Fn&& fn, Arguments&&... arguments) {
     return spawn_with(&options, options.site, std::forward<Fn>(fn), std::forward<Arguments>(arguments)...);

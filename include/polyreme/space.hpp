@@ -30,9 +30,13 @@ struct Range {
 [[nodiscard]] constexpr Range range(std::int64_t start, std::int64_t stop, std::int64_t step = 1) noexcept {
   return {start, stop, step, false};
 }
-[[nodiscard]] constexpr Range upto(std::int64_t stop) noexcept { return {0, stop, 1, false}; }
+[[nodiscard]] constexpr Range upto(std::int64_t stop) noexcept {
+  return {0, stop, 1, false};
+}
 /// From `start` on, as far as tasks were spawned when the dependency is made.
-[[nodiscard]] constexpr Range from(std::int64_t start, std::int64_t step = 1) noexcept { return {start, 0, step, true}; }
+[[nodiscard]] constexpr Range from(std::int64_t start, std::int64_t step = 1) noexcept {
+  return {start, 0, step, true};
+}
 
 /// An id: one point of a space. Small, copyable; keeps its space alive.
 class TaskId {
@@ -66,7 +70,9 @@ struct SpaceSlice {
 
 namespace detail {
 
-constexpr Range as_range(Range range) noexcept { return range; }
+constexpr Range as_range(Range range) noexcept {
+  return range;
+}
 constexpr Range as_range(std::integral auto index) noexcept {
   return {static_cast<std::int64_t>(index), static_cast<std::int64_t>(index) + 1, 1, false};
 }

@@ -15,8 +15,8 @@ namespace detail {
 
 /// Results larger than the record's room, or whose move may throw, are boxed.
 template <class T>
-inline constexpr bool kInlineResult = sizeof(T) <= kInlineBodyBytes && alignof(T) <= 16 &&
-                                      std::is_nothrow_move_constructible_v<T>;
+inline constexpr bool kInlineResult =
+    sizeof(T) <= kInlineBodyBytes && alignof(T) <= 16 && std::is_nothrow_move_constructible_v<T>;
 
 /// A reference result is kept as a pointer.
 template <class T>

@@ -1,11 +1,11 @@
 #include "body.hpp"
 
-#include <array>
-
 #include "errors.hpp"
 #include "interpreter.hpp"
 #include "task/record.hpp"
 #include "task_object.hpp"
+
+#include <array>
 
 namespace polyreme::python {
 
@@ -20,7 +20,9 @@ struct Body {
 };
 static_assert(sizeof(Body) <= detail::kInlineBodyBytes);
 
-Body& body_in(void* storage) noexcept { return *static_cast<Body*>(storage); }
+Body& body_in(void* storage) noexcept {
+  return *static_cast<Body*>(storage);
+}
 
 /// The argument as the body sees it. New reference.
 PyObject* received(PyObject* argument) noexcept {
@@ -48,7 +50,8 @@ PyObject* call_boxed(const Body& body) noexcept {
   const Py_ssize_t count = PyTuple_GET_SIZE(given);
   PyObject* arguments = PyTuple_New(count);
   if (arguments == nullptr) return nullptr;
-  for (Py_ssize_t i = 0; i < count; ++i) PyTuple_SET_ITEM(arguments, i, received(PyTuple_GET_ITEM(given, i)));
+  for (Py_ssize_t i = 0; i < count; ++i)
+    PyTuple_SET_ITEM(arguments, i, received(PyTuple_GET_ITEM(given, i)));
   PyObject* keywords = body.arguments[1];
   if (keywords != nullptr && !receive_keywords(keywords)) {
     Py_DECREF(arguments);
@@ -77,13 +80,15 @@ PyObject* call_in_place(Body& body) noexcept {
 void drop_body(Body& body) noexcept {
   drop_reference(body.callable);
   const std::uint32_t used = body.boxed != 0 ? 2 : body.count;
-  for (std::uint32_t i = 0; i < used; ++i) drop_reference(body.arguments[i]);
+  for (std::uint32_t i = 0; i < used; ++i)
+    drop_reference(body.arguments[i]);
 }
 
 void drop_body_inside(Body& body) noexcept {
   Py_DECREF(body.callable);
   const std::uint32_t used = body.boxed != 0 ? 2 : body.count;
-  for (std::uint32_t i = 0; i < used; ++i) Py_XDECREF(body.arguments[i]);
+  for (std::uint32_t i = 0; i < used; ++i)
+    Py_XDECREF(body.arguments[i]);
 }
 
 /// A failed task without a name gets that of its function, for the error report.
@@ -110,17 +115,24 @@ void run(void* storage, Record& self) {
   *static_cast<PyObject**>(storage) = result;
 }
 
-void destroy_body(void* storage) noexcept { drop_body(body_in(storage)); }
+void destroy_body(void* storage) noexcept {
+  drop_body(body_in(storage));
+}
 
-void destroy_result(void* storage) noexcept { drop_reference(*static_cast<PyObject**>(storage)); }
+void destroy_result(void* storage) noexcept {
+  drop_reference(*static_cast<PyObject**>(storage));
+}
 
 const detail::BodyOps kPythonOps{&run, &destroy_body, &destroy_result, &typeid(PyObject*)};
 
 }  // namespace
 
-const detail::BodyOps& python_ops() noexcept { return kPythonOps; }
+const detail::BodyOps& python_ops() noexcept {
+  return kPythonOps;
+}
 
-bool fill_body(Record& record, PyObject* fn, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords) noexcept {
+bool fill_body(Record& record, PyObject* fn, PyObject* const* arguments, Py_ssize_t count,
+               PyObject* keywords) noexcept {
   Body& body = body_in(record.body);
   body.task_mask = 0;
   if (count <= kInlineArguments && keywords == nullptr) {
@@ -133,7 +145,8 @@ bool fill_body(Record& record, PyObject* fn, PyObject* const* arguments, Py_ssiz
   } else {
     PyObject* tuple = PyTuple_New(count);
     if (tuple == nullptr) return false;
-    for (Py_ssize_t i = 0; i < count; ++i) PyTuple_SET_ITEM(tuple, i, Py_NewRef(arguments[i]));
+    for (Py_ssize_t i = 0; i < count; ++i)
+      PyTuple_SET_ITEM(tuple, i, Py_NewRef(arguments[i]));
     body.boxed = 1;
     body.count = 0;
     body.arguments[0] = tuple;

@@ -5,9 +5,9 @@
 // A task among the arguments is kept as its handle and replaced by its result when the body starts.
 #pragma once
 
-#include <Python.h>
-
 #include <polyreme/detail/abi.hpp>
+
+#include <Python.h>
 
 namespace polyreme::python {
 

@@ -8,7 +8,8 @@ namespace polyreme::python {
 namespace {
 
 struct State {
-  /// By address: hashing a code object costs as much as a spawn. Both sides are owned, so an address means one code for ever.
+  /// By address: hashing a code object costs as much as a spawn. Both sides are owned, so an address means one code for
+  /// ever.
   std::unordered_map<PyObject*, PyObject*> analyses;
   PyObject* last_code = nullptr;
   PyObject* last_analysis = nullptr;
@@ -18,7 +19,9 @@ struct State {
 /// The members of an analysis, each a tuple of str; see polyreme._capture.analyse.
 enum Analysis : Py_ssize_t { kGlobalsRead, kReadByClasses, kCellsAssigned, kGlobalsAssigned, kFreeVariables };
 
-PyObject* names_of(PyObject* analysis, Analysis which) noexcept { return PyTuple_GET_ITEM(analysis, which); }
+PyObject* names_of(PyObject* analysis, Analysis which) noexcept {
+  return PyTuple_GET_ITEM(analysis, which);
+}
 
 State& state() noexcept {
   static auto* const instance = new State;  // never destroyed: Python objects outlive static destructors
@@ -47,8 +50,7 @@ PyObject* analyse(PyObject* code) {
   PyObject* module = PyImport_ImportModule("polyreme._capture");
   if (module == nullptr) return nullptr;
   if (state().overlay_type == nullptr) state().overlay_type = PyObject_GetAttrString(module, "Overlay");
-  PyObject* analysis =
-      state().overlay_type == nullptr ? nullptr : PyObject_CallMethod(module, "analyse", "O", code);
+  PyObject* analysis = state().overlay_type == nullptr ? nullptr : PyObject_CallMethod(module, "analyse", "O", code);
   Py_DECREF(module);
   return analysis;
 }
@@ -69,14 +71,16 @@ PyObject* analysis_of(PyObject* code) {
 }
 
 bool refuse_assignment(PyObject* function, PyObject* name) {
-  PyErr_Format(PyExc_ValueError,
-               "%R assigns %R, which a task captures by value, so that the assignment would be lost; return the value, or "
-               "say capture=\"reference\" to share the variable",
-               function, name);
+  PyErr_Format(
+      PyExc_ValueError,
+      "%R assigns %R, which a task captures by value, so that the assignment would be lost; return the value, or "
+      "say capture=\"reference\" to share the variable",
+      function, name);
   return false;
 }
 
-/// New cells with what the old ones hold. A cell that is still empty stays shared: it may be filled before the task runs.
+/// New cells with what the old ones hold. A cell that is still empty stays shared: it may be filled before the task
+/// runs.
 bool copy_closure(PyObject* function, PyObject* names, PyObject* own_name, Captured& out, PyObject*& closure) {
   PyObject* old = PyFunction_GetClosure(function);
   if (old == nullptr) {

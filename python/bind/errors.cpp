@@ -1,10 +1,10 @@
 #include "errors.hpp"
 
+#include "interpreter.hpp"
+
 #include <new>
 #include <stdexcept>
 #include <system_error>
-
-#include "interpreter.hpp"
 
 namespace polyreme::python {
 
@@ -34,9 +34,13 @@ bool add(PyObject* module, PyObject*& slot, const char* name, const char* doc, P
   return PyModule_AddObjectRef(module, name, slot) == 0;
 }
 
-PyObject* pair(PyObject* first, PyObject* second) { return PyTuple_Pack(2, first, second); }
+PyObject* pair(PyObject* first, PyObject* second) {
+  return PyTuple_Pack(2, first, second);
+}
 
-PyObject* make(PyObject* type, const char* text) { return PyObject_CallFunction(type, "s", text); }
+PyObject* make(PyObject* type, const char* text) {
+  return PyObject_CallFunction(type, "s", text);
+}
 
 void set_cause(PyObject* exception, const std::exception_ptr& cause) {
   if (cause == nullptr) return;
@@ -99,7 +103,8 @@ const PythonError* python_error_in(const std::exception_ptr& error) noexcept {
 
 bool add_error_types(PyObject* module) {
   ErrorTypes& t = types();
-  return add(module, t.error, "PolyremeError", "Base of the runtime's own exceptions.", PyTuple_Pack(1, PyExc_RuntimeError)) &&
+  return add(module, t.error, "PolyremeError", "Base of the runtime's own exceptions.",
+             PyTuple_Pack(1, PyExc_RuntimeError)) &&
          add(module, t.usage, "UsageError", "A call that cannot be meant.", PyTuple_Pack(1, t.error)) &&
          add(module, t.duplicate_id, "DuplicateIdError", "An id that was spawned before; ids name one task for ever.",
              pair(t.usage, PyExc_ValueError)) &&
@@ -107,11 +112,13 @@ bool add_error_types(PyObject* module) {
          add(module, t.cycle, "CycleError", "Tasks depend on, or bodies wait for, each other in a circle.",
              PyTuple_Pack(1, t.error)) &&
          add(module, t.missing, "MissingTaskError",
-             "An id that others depend on was never spawned, and nobody is left who could.", PyTuple_Pack(1, t.error)) &&
+             "An id that others depend on was never spawned, and nobody is left who could.",
+             PyTuple_Pack(1, t.error)) &&
          add(module, t.dependency_failed, "DependencyFailed",
              "The task did not run because one that it depends on failed; `__cause__` is that failure.",
              PyTuple_Pack(1, t.error)) &&
-         add(module, t.cancelled, "TaskCancelled", "The task was cancelled before it started.", PyTuple_Pack(1, t.error));
+         add(module, t.cancelled, "TaskCancelled", "The task was cancelled before it started.",
+             PyTuple_Pack(1, t.error));
 }
 
 PyObject* to_object(const std::exception_ptr& error) {
@@ -159,7 +166,9 @@ PyObject* raise(const std::exception_ptr& error) {
   return nullptr;
 }
 
-PyObject* raise_current() { return raise(std::current_exception()); }
+PyObject* raise_current() {
+  return raise(std::current_exception());
+}
 
 PyObject* raise_group(const std::vector<Failure>& failures, std::uint64_t cancelled) {
   PyObject* list = PyList_New(0);

@@ -1,12 +1,12 @@
 // Exceptions across the border, both ways.
 #pragma once
 
+#include <polyreme/errors.hpp>
+
 #include <Python.h>
 
 #include <exception>
 #include <string>
-
-#include <polyreme/errors.hpp>
 
 namespace polyreme::python {
 

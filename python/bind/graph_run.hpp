@@ -31,30 +31,30 @@ namespace polyreme::python {
 
 // A task asks for what no run can give it so far. what() names the task, its line, and what it asks for.
 class NotRunnable : public std::runtime_error {
-public:
-    using std::runtime_error::runtime_error;
+ public:
+  using std::runtime_error::runtime_error;
 };
 
 // A graph made ready to be spawned again and again.
 class GraphPlan {
-public:
-    // Throws gph::NoCpuAlternative and NotRunnable. The graph must outlive the plan.
-    GraphPlan(const gph::Graph& graph, const SpinRate& rate);
+ public:
+  // Throws gph::NoCpuAlternative and NotRunnable. The graph must outlive the plan.
+  GraphPlan(const gph::Graph& graph, const SpinRate& rate);
 
-    // Spawns all tasks. Outside the interpreter. `stop` ends bodies early and must outlive them.
-    void spawn(runtime::Engine& engine, const std::atomic<bool>& stop) const;
+  // Spawns all tasks. Outside the interpreter. `stop` ends bodies early and must outlive them.
+  void spawn(runtime::Engine& engine, const std::atomic<bool>& stop) const;
 
-private:
-    struct Work {
-        std::uint64_t free_steps;
-        std::uint64_t held_steps;
-        std::uint64_t accesses;
-    };
+ private:
+  struct Work {
+    std::uint64_t free_steps;
+    std::uint64_t held_steps;
+    std::uint64_t accesses;
+  };
 
-    const gph::Graph& graph_;
-    std::vector<gph::TaskIndex> order_;
-    std::vector<Work> work_;
-    std::vector<std::uint32_t> dependents_;  // how often a task is named as a dependency
+  const gph::Graph& graph_;
+  std::vector<gph::TaskIndex> order_;
+  std::vector<Work> work_;
+  std::vector<std::uint32_t> dependents_;  // how often a task is named as a dependency
 };
 
 void add_graph_run(nanobind::module_& module);

@@ -1,13 +1,13 @@
 #include "interpreter.hpp"
 
-#include <cxxabi.h>
+#include "runtime/threads.hpp"
+
 #include <unistd.h>
 
 #include <atomic>
+#include <cxxabi.h>
 #include <mutex>
 #include <vector>
-
-#include "runtime/threads.hpp"
 
 namespace polyreme::python {
 
@@ -36,7 +36,9 @@ PythonInterpreter& interpreter() noexcept {
   return *instance;
 }
 
-bool inside() noexcept { return PyGILState_Check() != 0; }
+bool inside() noexcept {
+  return PyGILState_Check() != 0;
+}
 
 void PythonInterpreter::enter() noexcept {
   if (saved_state == nullptr) {
@@ -49,13 +51,16 @@ void PythonInterpreter::enter() noexcept {
   } catch (abi::__forced_unwind&) {
     // The interpreter is ending and ends threads that come back to it, which would tear the engine's frames. Stay here
     // until the process is gone: catching without going on is allowed as long as nothing is returned to.
-    while (true) pause();
+    while (true)
+      pause();
   }
   saved_state = nullptr;
   drop_put_aside();
 }
 
-void PythonInterpreter::leave() noexcept { saved_state = PyEval_SaveThread(); }
+void PythonInterpreter::leave() noexcept {
+  saved_state = PyEval_SaveThread();
+}
 
 void PythonInterpreter::breathe() noexcept {
   // A waiting thread has asked for the lock by now, and gets it here; otherwise this is a pair of cheap operations.
@@ -96,7 +101,8 @@ void drop_put_aside() noexcept {
   // A destructor may raise and run any code; the error indicator of the caller stays as it was.
   PyObject *type, *value, *traceback;
   PyErr_Fetch(&type, &value, &traceback);
-  for (PyObject* object : objects) Py_DECREF(object);
+  for (PyObject* object : objects)
+    Py_DECREF(object);
   PyErr_Restore(type, value, traceback);
 }
 
@@ -104,6 +110,8 @@ EngineCall::EngineCall() : before_(runtime::this_thread.holds_interpreter) {
   runtime::this_thread.holds_interpreter = true;
 }
 
-EngineCall::~EngineCall() { runtime::this_thread.holds_interpreter = before_; }
+EngineCall::~EngineCall() {
+  runtime::this_thread.holds_interpreter = before_;
+}
 
 }  // namespace polyreme::python

@@ -3,13 +3,13 @@
 // Each thread that enters gets a PyThreadState once and keeps it until it ends: making one costs forty times as much as
 // taking the GIL. On a free-threaded build "inside" means that the thread is attached; nothing else changes here.
 //
-// References that a thread outside would drop (a result whose last handle goes away on a worker) are put aside and dropped
-// by the next thread that enters or spawns.
+// References that a thread outside would drop (a result whose last handle goes away on a worker) are put aside and
+// dropped by the next thread that enters or spawns.
 #pragma once
 
-#include <Python.h>
-
 #include "launch/domain.hpp"
+
+#include <Python.h>
 
 namespace polyreme::python {
 

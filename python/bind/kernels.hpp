@@ -17,26 +17,25 @@ void spin(std::uint64_t steps, const std::atomic<bool>& stop) noexcept;
 
 // How fast this machine spins.
 class SpinRate {
-public:
-    // Measures, for some 10 to 40 ms of the calling thread.
-    [[nodiscard]] static SpinRate measure() noexcept;
+ public:
+  // Measures, for some 10 to 40 ms of the calling thread.
+  [[nodiscard]] static SpinRate measure() noexcept;
 
-    [[nodiscard]] double steps_per_us() const noexcept { return steps_per_us_; }
+  [[nodiscard]] double steps_per_us() const noexcept { return steps_per_us_; }
 
-    // What a spin took that was to take 1 us, measured after the rate was. Near 1 unless the machine is so
-    // busy, or its clock so unsteady, that the rate is not to be trusted.
-    [[nodiscard]] double verified_us() const noexcept { return verified_us_; }
+  // What a spin took that was to take 1 us, measured after the rate was. Near 1 unless the machine is so
+  // busy, or its clock so unsteady, that the rate is not to be trusted.
+  [[nodiscard]] double verified_us() const noexcept { return verified_us_; }
 
-    [[nodiscard]] std::uint64_t steps(double time_us) const noexcept {
-        return static_cast<std::uint64_t>(std::round(time_us * steps_per_us_));
-    }
+  [[nodiscard]] std::uint64_t steps(double time_us) const noexcept {
+    return static_cast<std::uint64_t>(std::round(time_us * steps_per_us_));
+  }
 
-private:
-    SpinRate(double steps_per_us, double verified_us)
-        : steps_per_us_(steps_per_us), verified_us_(verified_us) {}
+ private:
+  SpinRate(double steps_per_us, double verified_us) : steps_per_us_(steps_per_us), verified_us_(verified_us) {}
 
-    double steps_per_us_;
-    double verified_us_;
+  double steps_per_us_;
+  double verified_us_;
 };
 
 }  // namespace polyreme::python

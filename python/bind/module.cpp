@@ -1,7 +1,5 @@
 // The extension module polyreme._core. What every spawn and wait goes through is written against the C API; the rest is
 // bound with nanobind.
-#include <nanobind/nanobind.h>
-
 #include "errors.hpp"
 #include "graph_run.hpp"
 #include "graph_run_check.hpp"
@@ -9,6 +7,8 @@
 #include "runtime_object.hpp"
 #include "space_object.hpp"
 #include "task_object.hpp"
+
+#include <nanobind/nanobind.h>
 
 NB_MODULE(_core, m) {
   namespace python = polyreme::python;

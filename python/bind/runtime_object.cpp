@@ -1,10 +1,5 @@
 #include "runtime_object.hpp"
 
-#include <atomic>
-#include <memory>
-#include <mutex>
-#include <utility>
-
 #include "capture.hpp"
 #include "errors.hpp"
 #include "interpreter.hpp"
@@ -16,6 +11,11 @@
 #include "task_object.hpp"
 #include "waiting.hpp"
 
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <utility>
+
 namespace polyreme::python {
 
 namespace {
@@ -23,29 +23,33 @@ namespace {
 using runtime::Engine;
 
 struct RuntimeObject {
-  PyObject_HEAD
-  Engine* engine;          ///< null before __init__ and after close()
-  Engine* retired;         ///< closed, and some call on another thread has not left it yet
-  std::atomic<int> users;  ///< calls that are in `engine` or `retired`
-  std::mutex* closing;     ///< held by the thread that closes; the object owns it
-  bool used;               ///< open() was called
+  PyObject_HEAD Engine* engine;  ///< null before __init__ and after close()
+  Engine* retired;               ///< closed, and some call on another thread has not left it yet
+  std::atomic<int> users;        ///< calls that are in `engine` or `retired`
+  std::mutex* closing;           ///< held by the thread that closes; the object owns it
+  bool used;                     ///< open() was called
+  bool disowned;                 ///< the engine stayed in the parent process
 };
 
-RuntimeObject* cast(PyObject* self) noexcept { return reinterpret_cast<RuntimeObject*>(self); }
+RuntimeObject* cast(PyObject* self) noexcept {
+  return reinterpret_cast<RuntimeObject*>(self);
+}
 
 /// The open engine, or null with an error set.
 Engine* engine_of(PyObject* self) {
   Engine* engine = cast(self)->engine;
   if (engine == nullptr) {
     static_cast<void>(raise(std::make_exception_ptr(RuntimeClosed(
-        cast(self)->used ? "polyreme: the runtime is closed; open another one"
-                         : "polyreme: the runtime is not open; call Runtime.__init__ from your subclass"))));
+        cast(self)->disowned
+            ? "polyreme: the runtime belongs to the process that this one was forked from; open another one"
+        : cast(self)->used ? "polyreme: the runtime is closed; open another one"
+                           : "polyreme: the runtime is not open; call Runtime.__init__ from your subclass"))));
   }
   return engine;
 }
 
-/// A call's time in the engine. Another thread may close the runtime meanwhile (the call may wait, or run Python code that
-/// lets others in); the engine then goes away with the last call that leaves it.
+/// A call's time in the engine. Another thread may close the runtime meanwhile (the call may wait, or run Python code
+/// that lets others in); the engine then goes away with the last call that leaves it.
 class EngineUse {
  public:
   explicit EngineUse(PyObject* self) : runtime_(*cast(self)), engine_(engine_of(self)) {
@@ -153,8 +157,7 @@ PyObject* spawn_method(PyObject* self, PyObject* const* arguments, Py_ssize_t co
 
 /// What @rt.task(...) returns: called with the function, it spawns.
 struct DecoratorObject {
-  PyObject_HEAD
-  vectorcallfunc call;
+  PyObject_HEAD vectorcallfunc call;
   PyObject* runtime;
   PyObject* arguments;  ///< tuple
   PyObject* id;
@@ -166,7 +169,9 @@ struct DecoratorObject {
 
 extern PyTypeObject decorator_type;
 
-DecoratorObject* decorator_cast(PyObject* self) noexcept { return reinterpret_cast<DecoratorObject*>(self); }
+DecoratorObject* decorator_cast(PyObject* self) noexcept {
+  return reinterpret_cast<DecoratorObject*>(self);
+}
 
 void decorator_dealloc(PyObject* self) {
   DecoratorObject& decorator = *decorator_cast(self);
@@ -259,7 +264,8 @@ PyObject* task_method(PyObject* self, PyObject* const* arguments, Py_ssize_t cou
   if (count > 0) {
     tuple = PyTuple_New(count);
     if (tuple == nullptr) return nullptr;
-    for (Py_ssize_t i = 0; i < count; ++i) PyTuple_SET_ITEM(tuple, i, Py_NewRef(arguments[i]));
+    for (Py_ssize_t i = 0; i < count; ++i)
+      PyTuple_SET_ITEM(tuple, i, Py_NewRef(arguments[i]));
   }
   DecoratorObject* decorator = PyObject_New(DecoratorObject, &decorator_type);
   if (decorator == nullptr) {
@@ -366,7 +372,17 @@ PyObject* cancel_method(PyObject* self, PyObject* /*unused*/) {
   Py_RETURN_NONE;
 }
 
-PyObject* get_closed(PyObject* self, void* /*closure*/) { return PyBool_FromLong(cast(self)->engine == nullptr ? 1 : 0); }
+/// In the child of a fork, where no thread of the engine is left: it is never touched again.
+PyObject* disown_method(PyObject* self, PyObject* /*unused*/) {
+  Engine* const engine = std::exchange(cast(self)->engine, nullptr);
+  if (engine != nullptr) disown(*engine);
+  cast(self)->disowned = true;
+  Py_RETURN_NONE;
+}
+
+PyObject* get_closed(PyObject* self, void* /*closure*/) {
+  return PyBool_FromLong(cast(self)->engine == nullptr ? 1 : 0);
+}
 
 PyObject* get_workers(PyObject* self, void* /*closure*/) {
   Engine* engine = engine_of(self);
@@ -400,24 +416,30 @@ PyMethodDef methods[] = {
     {"task", method(&task_method), METH_FASTCALL | METH_KEYWORDS,
      "task($self, id=None, /, *args, after=None, name=None, kwargs=None, capture='value')\n--\n\n"
      "Spawn the decorated function as a task; its name becomes the handle.\n\n"
-     "Closure variables, and module globals that the body names and that hold an int, float, bool, str, bytes or a tuple\n"
-     "of these, are captured as they are now; capture='reference' shares them instead. The body's own name is its task.\n"
+     "Closure variables, and module globals that the body names and that hold an int, float, bool, str, bytes or a "
+     "tuple\n"
+     "of these, are captured as they are now; capture='reference' shares them instead. The body's own name is its "
+     "task.\n"
      "Arguments and errors otherwise as for spawn().\n\n"
      "Raises:\n    ValueError: the body assigns a captured variable."},
-    {"space", &space_method, METH_O, "space($self, name, /)\n--\n\nMake a space of task ids. The name is for messages."},
+    {"space", &space_method, METH_O,
+     "space($self, name, /)\n--\n\nMake a space of task ids. The name is for messages."},
     {"stats", &stats_method, METH_NOARGS,
-     "stats($self)\n--\n\nReturn counts since the runtime was opened: spawned, completed, steals, live_blocks, workers, threads."},
+     "stats($self)\n--\n\nReturn counts since the runtime was opened: spawned, completed, steals, live_blocks, "
+     "workers, threads."},
     {"_open", &open, METH_VARARGS, nullptr},
     {"_close", &close, METH_O, nullptr},
     {"_wait", &wait_method, METH_VARARGS, nullptr},
     {"_producer", &producer_method, METH_O, nullptr},
     {"_trace", &trace_method, METH_O, nullptr},
     {"_cancel_unstarted", &cancel_method, METH_NOARGS, nullptr},
+    {"_disown", &disown_method, METH_NOARGS, nullptr},
     {nullptr, nullptr, 0, nullptr}};
 
-PyGetSetDef properties[] = {{"closed", &get_closed, nullptr, "True before the runtime is open and after it was closed.", nullptr},
-                            {"workers", &get_workers, nullptr, "The number of slots: bodies that run at a time.", nullptr},
-                            {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyGetSetDef properties[] = {
+    {"closed", &get_closed, nullptr, "True before the runtime is open and after it was closed.", nullptr},
+    {"workers", &get_workers, nullptr, "The number of slots: bodies that run at a time.", nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 PyTypeObject runtime_type = [] {
   PyTypeObject type{};

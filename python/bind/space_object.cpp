@@ -1,15 +1,15 @@
 #include "space_object.hpp"
 
-#include <array>
-#include <limits>
-#include <new>
-
 #include <polyreme/space.hpp>
 
 #include "errors.hpp"
 #include "graph/space.hpp"
 #include "interpreter.hpp"
 #include "task_object.hpp"
+
+#include <array>
+#include <limits>
+#include <new>
 
 namespace polyreme::python {
 
@@ -18,19 +18,21 @@ namespace {
 using State = std::shared_ptr<graph::SpaceState>;
 
 struct SpaceObject {
-  PyObject_HEAD
-  State state;
+  PyObject_HEAD State state;
 };
 
 struct SliceObject {
-  PyObject_HEAD
-  PyObject* space;  ///< kept, so that it does not give its ids up
+  PyObject_HEAD PyObject* space;  ///< kept, so that it does not give its ids up
   std::array<graph::IndexRange, kMaxIndices> ranges;
   std::size_t rank;
 };
 
-SpaceObject* space_cast(PyObject* self) noexcept { return reinterpret_cast<SpaceObject*>(self); }
-SliceObject* slice_cast(PyObject* self) noexcept { return reinterpret_cast<SliceObject*>(self); }
+SpaceObject* space_cast(PyObject* self) noexcept {
+  return reinterpret_cast<SpaceObject*>(self);
+}
+SliceObject* slice_cast(PyObject* self) noexcept {
+  return reinterpret_cast<SliceObject*>(self);
+}
 
 /// Where an open slice without a start begins. Half the range, so that differences do not overflow.
 constexpr std::int64_t kLowest = std::numeric_limits<std::int64_t>::min() / 2;
@@ -155,7 +157,8 @@ PyObject* subscript(PyObject* self, PyObject* key) {
   }
   if (!sliced) {
     std::array<std::int64_t, kMaxIndices> index;
-    for (std::size_t i = 0; i < rank; ++i) index[i] = ranges[i].start;
+    for (std::size_t i = 0; i < rank; ++i)
+      index[i] = ranges[i].start;
     return task_at(self, {index.data(), rank});
   }
   SliceObject* slice = PyObject_New(SliceObject, &slice_type);
@@ -167,7 +170,8 @@ PyObject* subscript(PyObject* self, PyObject* key) {
 }
 
 PyObject* no_iteration(PyObject* self) {
-  return PyErr_Format(PyExc_TypeError, "%R has no end to iterate to; write [T[i] for i in range(n)] or use T[:n]", self);
+  return PyErr_Format(PyExc_TypeError, "%R has no end to iterate to; write [T[i] for i in range(n)] or use T[:n]",
+                      self);
 }
 
 PyObject* get_space_name(PyObject* self, void* /*closure*/) {
@@ -202,7 +206,8 @@ PyTypeObject slice_type = [] {
   type.tp_dealloc = &slice_dealloc;
   type.tp_repr = &slice_repr;
   type.tp_flags = Py_TPFLAGS_DEFAULT;
-  type.tp_doc = "Several ids of a space, for `after=`. A bounded slice names ids, spawned or not; an open one those spawned.";
+  type.tp_doc =
+      "Several ids of a space, for `after=`. A bounded slice names ids, spawned or not; an open one those spawned.";
   return type;
 }();
 
@@ -248,7 +253,8 @@ bool Dependencies::add(PyObject* item, int depth) {
       raise_current();
       return false;
     }
-    for (std::size_t i = first; i < owned_.size(); ++i) add_record(*owned_[i]);
+    for (std::size_t i = first; i < owned_.size(); ++i)
+      add_record(*owned_[i]);
     return true;
   }
   constexpr int kDeepest = 32;

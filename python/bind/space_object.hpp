@@ -1,13 +1,13 @@
 // polyreme.Space: T = rt.space("T"); T[i], T[i, j] are tasks, spawned or not; T[:n], T[2:], T[:, 0] are slices.
 #pragma once
 
-#include <Python.h>
-
-#include <vector>
-
 #include <polyreme/detail/abi.hpp>
 
 #include "runtime/engine.hpp"
+
+#include <Python.h>
+
+#include <vector>
 
 namespace polyreme::python {
 
@@ -21,7 +21,8 @@ class Dependencies {
   Dependencies(const Dependencies&) = delete;
   Dependencies& operator=(const Dependencies&) = delete;
   ~Dependencies() {
-    for (tasks::Record* record : owned_) detail::release(*record);
+    for (tasks::Record* record : owned_)
+      detail::release(*record);
   }
 
   /// Adds a task, a slice, a space, or a nested sequence of these. False with an error set.
@@ -47,7 +48,7 @@ class Dependencies {
 
   std::array<tasks::Record*, 8> few_;
   std::size_t count_ = 0;
-  std::size_t kept_ = 0;  ///< so many of records() are in owned_
+  std::size_t kept_ = 0;              ///< so many of records() are in owned_
   std::vector<tasks::Record*> many_;  ///< all, once they are more than a few
   std::vector<tasks::Record*> owned_;
 };

@@ -1,14 +1,14 @@
 #include "spawn.hpp"
 
-#include <deque>
-#include <string_view>
-#include <unordered_map>
-
 #include "body.hpp"
 #include "errors.hpp"
 #include "interpreter.hpp"
 #include "task/record.hpp"
 #include "task_object.hpp"
+
+#include <deque>
+#include <string_view>
+#include <unordered_map>
 
 namespace polyreme::python {
 
@@ -39,9 +39,13 @@ Places& places() {
   return *instance;
 }
 
-bool keyword_is(PyObject* name, const char* text) { return PyUnicode_CompareWithASCIIString(name, text) == 0; }
+bool keyword_is(PyObject* name, const char* text) {
+  return PyUnicode_CompareWithASCIIString(name, text) == 0;
+}
 
-PyObject* given(PyObject* value) noexcept { return value == Py_None ? nullptr : value; }
+PyObject* given(PyObject* value) noexcept {
+  return value == Py_None ? nullptr : value;
+}
 
 /// Drops a handle whose record is gone.
 void forget_record(PyObject* handle) noexcept {
@@ -119,8 +123,9 @@ bool parse_keywords(PyObject* const* values, PyObject* names, const char* functi
     } else if (is_decorator && keyword_is(name, "capture")) {
       out.capture = value;
     } else {
-      PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument %R; it takes after, name, kwargs%s", function,
-                   name, is_decorator ? " and capture (the id comes first)" : " and id (for the body: kwargs={...})");
+      PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument %R; it takes after, name, kwargs%s",
+                   function, name,
+                   is_decorator ? " and capture (the id comes first)" : " and id (for the body: kwargs={...})");
       return false;
     }
   }
@@ -147,7 +152,8 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
   }
   std::string_view name;
   if (engine.tracing()) dependencies.keep_borrowed();  // looking a name up may run code
-  if ((keywords.name != nullptr || engine.tracing()) && !spawn_name(keywords, fn, engine.tracing(), name)) return nullptr;
+  if ((keywords.name != nullptr || engine.tracing()) && !spawn_name(keywords, fn, engine.tracing(), name))
+    return nullptr;
   PyObject* own_keywords = nullptr;
   if (keywords.keywords != nullptr && PyDict_Size(keywords.keywords) != 0) {
     own_keywords = PyDict_Copy(keywords.keywords);  // by value, like every other argument
@@ -161,10 +167,9 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
   try {
     const detail::BodyOps& ops = python_ops();
     constexpr detail::Domain kDomain = detail::Domain::kInterpreter;
-    Record& record = keywords.id != nullptr
-                         ? engine.begin_spawn_into(*record_of(keywords.id), ops, {}, kDomain, name)
+    Record& record = keywords.id != nullptr   ? engine.begin_spawn_into(*record_of(keywords.id), ops, {}, kDomain, name)
                      : name.data() != nullptr ? engine.begin_named_spawn(ops, {}, kDomain, name, nullptr, {})
-                                       : engine.begin_spawn(ops, {}, kDomain);
+                                              : engine.begin_spawn(ops, {}, kDomain);
     if (site != nullptr) {
       record.site.elsewhere = site;
       record.flags |= tasks::kForeignSite;

@@ -1,10 +1,10 @@
 // One spawn from Python: what its keywords said, and the way into the engine.
 #pragma once
 
-#include <Python.h>
-
 #include "runtime/engine.hpp"
 #include "space_object.hpp"
+
+#include <Python.h>
 
 namespace polyreme::python {
 
@@ -17,16 +17,17 @@ struct SpawnKeywords {
   PyObject* capture = nullptr;
 };
 
-/// Reads the keywords that follow `positional` arguments in a vectorcall. False with an error set, which names `function`.
+/// Reads the keywords that follow `positional` arguments in a vectorcall. False with an error set, which names
+/// `function`.
 [[nodiscard]] bool parse_keywords(PyObject* const* values, PyObject* names, const char* function, bool is_decorator,
                                   SpawnKeywords& out);
 
-/// Spawns fn(*arguments). Returns the handle, or null with an error set. `before_commit`, if given, is called with the new
-/// handle before the task can run (for a body that refers to itself); false cancels the spawn.
+/// Spawns fn(*arguments). Returns the handle, or null with an error set. `before_commit`, if given, is called with the
+/// new handle before the task can run (for a body that refers to itself); false cancels the spawn.
 using BeforeCommit = bool (*)(void* self, PyObject* handle);
 [[nodiscard]] PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* arguments, Py_ssize_t count,
-                              const SpawnKeywords& keywords, const SpawnSite* site, BeforeCommit before_commit = nullptr,
-                              void* self = nullptr);
+                              const SpawnKeywords& keywords, const SpawnSite* site,
+                              BeforeCommit before_commit = nullptr, void* self = nullptr);
 
 /// Where the innermost Python frame stands now. The object lives for ever: there are as many as places in the program.
 [[nodiscard]] const SpawnSite* current_site();

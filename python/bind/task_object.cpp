@@ -1,9 +1,5 @@
 #include "task_object.hpp"
 
-#include <cmath>
-#include <memory>
-#include <vector>
-
 #include "body.hpp"
 #include "errors.hpp"
 #include "graph/successors.hpp"
@@ -12,11 +8,17 @@
 #include "task/record.hpp"
 #include "waiting.hpp"
 
+#include <cmath>
+#include <memory>
+#include <vector>
+
 namespace polyreme::python {
 
 namespace {
 
-TaskObject* cast(PyObject* self) noexcept { return reinterpret_cast<TaskObject*>(self); }
+TaskObject* cast(PyObject* self) noexcept {
+  return reinterpret_cast<TaskObject*>(self);
+}
 
 #ifndef Py_GIL_DISABLED
 /// Handles come and go with every spawn; the allocator's round trip is a tenth of one.
@@ -63,11 +65,11 @@ void dealloc(PyObject* self) {
 
 // ---- cycles
 //
-// A record keeps its failure, the failure its traceback, a traceback its frames, and a frame may hold the task's handle: a
-// body that names its own task, or, once result() has raised, any caller that holds the handle in a variable. The collector
-// sees such a circle if this handle is all that keeps the record: then the record's part in the exception is the handle's.
-// Others may share the C++ exception (dependents, failures that no wait has reported). So before the collector acts, the
-// record gets an exception_ptr of its own, and the collector looks again.
+// A record keeps its failure, the failure its traceback, a traceback its frames, and a frame may hold the task's
+// handle: a body that names its own task, or, once result() has raised, any caller that holds the handle in a variable.
+// The collector sees such a circle if this handle is all that keeps the record: then the record's part in the exception
+// is the handle's. Others may share the C++ exception (dependents, failures that no wait has reported). So before the
+// collector acts, the record gets an exception_ptr of its own, and the collector looks again.
 
 /// The failure of a record that is this handle's alone, or null.
 const PythonError* own_failure(PyObject* self) noexcept {
@@ -100,7 +102,9 @@ PyObject* repr(PyObject* self) {
   const std::uint64_t flags = tasks::flags_of(record);
   const char* what = "waiting";
   if (tasks::done(record)) {
-    what = (flags & tasks::state::kFailed) != 0 ? "failed" : (flags & tasks::state::kCancelled) != 0 ? "cancelled" : "done";
+    what = (flags & tasks::state::kFailed) != 0      ? "failed"
+           : (flags & tasks::state::kCancelled) != 0 ? "cancelled"
+                                                     : "done";
   } else if ((flags & tasks::state::kSpawned) == 0) {
     what = "not spawned";
   } else if ((flags & tasks::state::kStarted) != 0) {
@@ -117,7 +121,8 @@ bool await_done(PyObject* self, PyObject* timeout) {
     case Waited::kDone:
       return true;
     case Waited::kTimeout:
-      PyErr_Format(PyExc_TimeoutError, "%s is not done after %R s", detail::name_of(*cast(self)->record).c_str(), timeout);
+      PyErr_Format(PyExc_TimeoutError, "%s is not done after %R s", detail::name_of(*cast(self)->record).c_str(),
+                   timeout);
       return false;
     default:
       return false;
@@ -164,7 +169,9 @@ PyObject* exception(PyObject* self, PyObject* const* arguments, Py_ssize_t count
   Py_RETURN_NONE;
 }
 
-PyObject* done(PyObject* self, PyObject* /*unused*/) { return PyBool_FromLong(tasks::done(*cast(self)->record) ? 1 : 0); }
+PyObject* done(PyObject* self, PyObject* /*unused*/) {
+  return PyBool_FromLong(tasks::done(*cast(self)->record) ? 1 : 0);
+}
 
 /// Calls `callback(task)`; what it raises goes to sys.unraisablehook.
 void call_back(PyObject* callback, PyObject* task) {
@@ -207,6 +214,7 @@ PyObject* add_done_callback(PyObject* self, PyObject* callback) {
   }
   try {
     runtime::Engine& engine = runtime::Engine::of(record);
+    check_owned(engine);
     Record& runner = engine.begin_spawn(kCallbackOps, {}, detail::Domain::kInterpreter);
     ::new (runner.body) Callback{Py_NewRef(callback), Py_NewRef(self)};
     runner.flags |= tasks::kNotice;
@@ -223,7 +231,9 @@ PyObject* get_name(PyObject* self, void* /*closure*/) {
   return PyUnicode_FromStringAndSize(name.data(), static_cast<Py_ssize_t>(name.size()));
 }
 
-Py_hash_t hash(PyObject* self) { return static_cast<Py_hash_t>(reinterpret_cast<std::uintptr_t>(cast(self)->record) >> 7); }
+Py_hash_t hash(PyObject* self) {
+  return static_cast<Py_hash_t>(reinterpret_cast<std::uintptr_t>(cast(self)->record) >> 7);
+}
 
 /// Two handles are equal if they name the same task: T[3] == T[3].
 PyObject* compare(PyObject* left, PyObject* right, int operation) {
@@ -239,16 +249,23 @@ PyCFunction method(Function* function) noexcept {
 
 PyMethodDef methods[] = {
     {"result", method(&result), METH_FASTCALL | METH_KEYWORDS,
-     "result($self, timeout=None)\n--\n\nWait until the task is done and return what its body returned, or raise what it raised.\n\n"
-     "Raises:\n    TimeoutError: `timeout` seconds passed first.\n    DependencyFailed: the task did not run, because one that "
+     "result($self, timeout=None)\n--\n\nWait until the task is done and return what its body returned, or raise what "
+     "it raised.\n\n"
+     "Raises:\n    TimeoutError: `timeout` seconds passed first.\n    DependencyFailed: the task did not run, because "
+     "one that "
      "it depends on failed.\n    CycleError, MissingTaskError: the wait could never end."},
     {"exception", method(&exception), METH_FASTCALL | METH_KEYWORDS,
-     "exception($self, timeout=None)\n--\n\nWait until the task is done and return the exception that result() would raise, or None."},
-    {"done", &done, METH_NOARGS, "done($self)\n--\n\nTrue once the body returned or raised, or the task was cancelled."},
+     "exception($self, timeout=None)\n--\n\nWait until the task is done and return the exception that result() would "
+     "raise, or None."},
+    {"done", &done, METH_NOARGS,
+     "done($self)\n--\n\nTrue once the body returned or raised, or the task was cancelled."},
     {"add_done_callback", &add_done_callback, METH_O,
-     "add_done_callback($self, callback, /)\n--\n\nCall `callback(task)` once the task is done: at once if it is, else on a worker.\n\n"
+     "add_done_callback($self, callback, /)\n--\n\nCall `callback(task)` once the task is done: at once if it is, else "
+     "on a worker.\n\n"
      "What the callback raises goes to sys.unraisablehook. Runtime.wait() waits for callbacks, too."},
-    {"__class_getitem__", &Py_GenericAlias, METH_O | METH_CLASS, "Task[T] is a task whose body returns a T, in annotations."},
+    {"__class_getitem__", &Py_GenericAlias, METH_O | METH_CLASS,
+     "Task[T] is a task whose body returns a T, in annotations."},
+    {"__class_getitem__", &Py_GenericAlias, METH_O | METH_CLASS, "Task[T]: the handle of a task whose body returns T."},
     {nullptr, nullptr, 0, nullptr}};
 
 PyGetSetDef properties[] = {{"name", &get_name, nullptr, "The task's name or id, or a number.", nullptr},
@@ -308,7 +325,8 @@ std::int64_t parse_timeout(PyObject* timeout) {
     seconds = PyObject_RichCompareBool(timeout, Py_False, Py_GT) == 1 ? HUGE_VAL : -HUGE_VAL;
   }
   if (std::isnan(seconds) || seconds < 0.0) {
-    PyErr_Format(PyExc_ValueError, "timeout=%R; it is a number of seconds from 0, or None to wait without end", timeout);
+    PyErr_Format(PyExc_ValueError, "timeout=%R; it is a number of seconds from 0, or None to wait without end",
+                 timeout);
     return -2;
   }
   constexpr double kLongest = 1e9;  // thirty years

@@ -1,24 +1,27 @@
 // polyreme.Task: the handle of a task, and its future.
 #pragma once
 
-#include <Python.h>
-
 #include <polyreme/detail/abi.hpp>
+
+#include <Python.h>
 
 namespace polyreme::python {
 
 using tasks::Record;
 
 struct TaskObject {
-  PyObject_HEAD
-  Record* record;   ///< with a reference
+  PyObject_HEAD Record* record;  ///< with a reference
   PyObject* space;  ///< of an id, which names a task, spawned or not: keeps its space from giving it up; else null
 };
 
 extern PyTypeObject task_type;
 
-[[nodiscard]] inline bool is_task(PyObject* object) noexcept { return Py_TYPE(object) == &task_type; }
-[[nodiscard]] inline Record* record_of(PyObject* task) noexcept { return reinterpret_cast<TaskObject*>(task)->record; }
+[[nodiscard]] inline bool is_task(PyObject* object) noexcept {
+  return Py_TYPE(object) == &task_type;
+}
+[[nodiscard]] inline Record* record_of(PyObject* task) noexcept {
+  return reinterpret_cast<TaskObject*>(task)->record;
+}
 
 [[nodiscard]] inline bool is_id(PyObject* object) noexcept {
   return is_task(object) && reinterpret_cast<TaskObject*>(object)->space != nullptr;

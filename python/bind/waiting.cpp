@@ -1,14 +1,15 @@
 #include "waiting.hpp"
 
-#include <csignal>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include <atomic>
-
 #include "errors.hpp"
 #include "interpreter.hpp"
 #include "runtime/threads.hpp"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
 
 namespace polyreme::python {
 
@@ -22,11 +23,13 @@ namespace {
 /// Set by Ctrl-C while the main thread runs bodies for a wait.
 std::atomic<bool> interrupted{false};
 
-void note_interrupt(int /*signal*/) { interrupted.store(true, std::memory_order_relaxed); }
+void note_interrupt(int /*signal*/) {
+  interrupted.store(true, std::memory_order_relaxed);
+}
 
-/// While the main thread helps, Ctrl-C must not raise KeyboardInterrupt inside whatever body happens to run there: it is
-/// noted, the helping ends after that body, and the wait raises. A second Ctrl-C meets the same; a body that does not end
-/// can be stopped with SIGTERM.
+/// While the main thread helps, Ctrl-C must not raise KeyboardInterrupt inside whatever body happens to run there: it
+/// is noted, the helping ends after that body, and the wait raises. A second Ctrl-C meets the same; a body that does
+/// not end can be stopped with SIGTERM.
 class DeferInterrupt {
  public:
   DeferInterrupt() {
@@ -75,8 +78,9 @@ const runtime::WaitHooks* hooks_here() noexcept {
 }
 
 template <class Help, class Sleep>
-Waited wait(std::int64_t timeout_ns, Help&& help, Sleep&& sleep) {
+Waited wait(const runtime::Engine& engine, std::int64_t timeout_ns, Help&& help, Sleep&& sleep) {
   try {
+    check_owned(engine);
     const EngineCall call;
     if (timeout_ns < 0) {
       DeferInterrupt defer;
@@ -91,19 +95,31 @@ Waited wait(std::int64_t timeout_ns, Help&& help, Sleep&& sleep) {
   }
 }
 
+/// Engines up to this serial number belong to a parent process. Written in a child that has one thread only.
+std::uint64_t disowned_serial = 0;
+
 }  // namespace
+
+void disown(const runtime::Engine& engine) noexcept {
+  disowned_serial = std::max(disowned_serial, engine.serial());
+}
+
+void check_owned(const runtime::Engine& engine) {
+  if (engine.serial() > disowned_serial) return;
+  throw RuntimeClosed("polyreme: the runtime belongs to the process that this one was forked from; open another one");
+}
 
 Waited wait_for_task(tasks::Record& record, std::int64_t timeout_ns) {
   if (tasks::done(record)) return Waited::kDone;
   runtime::Engine& engine = runtime::Engine::of(record);
   return wait(
-      timeout_ns, [&] { return engine.help_until_done(record); },
+      engine, timeout_ns, [&] { return engine.help_until_done(record); },
       [&] { return engine.wait_done(record, timeout_ns, hooks_here()); });
 }
 
 Waited wait_for_all(runtime::Engine& engine, std::int64_t timeout_ns) {
   return wait(
-      timeout_ns, [&] { return engine.help_until_quiescent(); },
+      engine, timeout_ns, [&] { return engine.help_until_quiescent(); },
       [&] { return engine.wait_quiescent(timeout_ns, hooks_here()); });
 }
 

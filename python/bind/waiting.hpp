@@ -1,13 +1,13 @@
 // Waits from Python: they let signals in, and let the main thread help without being torn by them.
 #pragma once
 
-#include <Python.h>
-
-#include <cstdint>
-
 #include <polyreme/detail/abi.hpp>
 
 #include "runtime/engine.hpp"
+
+#include <Python.h>
+
+#include <cstdint>
 
 namespace polyreme::python {
 
@@ -17,5 +17,10 @@ enum class Waited : std::uint8_t { kDone, kTimeout, kError };  ///< kError: a Py
 [[nodiscard]] Waited wait_for_task(tasks::Record& record, std::int64_t timeout_ns);
 /// Waits until all tasks of the engine are done.
 [[nodiscard]] Waited wait_for_all(runtime::Engine& engine, std::int64_t timeout_ns);
+
+/// After a fork, in the child: the engine's threads stayed in the parent. Its handles are good for what is done.
+void disown(const runtime::Engine& engine) noexcept;
+/// Throws RuntimeClosed if the engine belongs to the parent process.
+void check_owned(const runtime::Engine& engine);
 
 }  // namespace polyreme::python

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from concurrent.futures import Executor as _Base
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -26,20 +27,33 @@ class Executor(_Base):
 
     Args:
         max_workers: calls that run at a time; None means one for each core that the process may use.
+
+    Raises:
+        TypeError, ValueError: max_workers is no int, or not from 1 to 1024.
     """
 
     def __init__(self, max_workers: int | None = None) -> None:
-        self._runtime = Runtime(workers=max_workers)
+        try:
+            self._runtime = Runtime(workers=max_workers)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"max_{error}") from None
         self._lock = threading.Lock()
         self._shut_down = False
         self._pending: set[Future[Any]] = set()
+        # Calls hold the executor, so when it is dropped without shutdown() none is left and only threads are to be ended.
+        self._dropped = weakref.finalize(self, _close_soon, self._runtime)
+        self._dropped.atexit = False
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """Schedule fn(*args, **kwargs) and return its future.
 
         Raises:
+            TypeError: fn is not callable.
             RuntimeError: the executor was shut down.
         """
+        if not callable(fn):
+            message = f"submit() needs a callable, not {fn!r}"
+            raise TypeError(message)
         future: Future[_T] = Future()
         with self._lock:
             if self._shut_down:
@@ -55,6 +69,9 @@ class Executor(_Base):
         Args:
             wait: return only when all calls have finished.
             cancel_futures: cancel calls that have not started.
+
+        Raises:
+            RuntimeError: one of the calls would wait for itself.
         """
         with self._lock:
             self._shut_down = True
@@ -64,8 +81,8 @@ class Executor(_Base):
                 future.cancel()
         if wait:
             self._runtime.close()
-        else:
-            threading.Thread(target=self._runtime.close, name="polyreme-shutdown").start()
+        elif not self._runtime.closed:
+            _close_soon(self._runtime)
 
     def _run(self, future: Future[Any], fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         with self._lock:
@@ -76,5 +93,13 @@ class Executor(_Base):
             result = fn(*args, **kwargs)
         except BaseException as error:  # noqa: BLE001  whatever the call raised belongs to its future
             future.set_exception(error)
+            # The traceback holds this frame, which must not hold the future that holds the traceback.
+            del self, future
         else:
             future.set_result(result)
+
+
+def _close_soon(runtime: Runtime) -> None:
+    """Close a runtime from a thread of its own: the caller may be a body, which cannot wait for itself."""
+    if not runtime.closed:
+        threading.Thread(target=runtime.close, name="polyreme-shutdown").start()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import os
 
 from polyreme import _core
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from types import TracebackType
@@ -47,13 +47,16 @@ class Runtime(_core.Runtime):
         elif not 1 <= workers <= _MAX_WORKERS:
             message = f"workers={workers!r}; it is an int from 1 to {_MAX_WORKERS}, or None for one a core"
             raise ValueError(message)
+        if not isinstance(pin, bool):
+            message = f"pin={pin!r}; it is True or False"
+            raise TypeError(message)
         if isinstance(stall_warning, bool) or not isinstance(stall_warning, int | float):
             message = f"stall_warning={stall_warning!r}; it is a number of seconds above 0"
             raise TypeError(message)
         if not 0 < stall_warning < 1e9:
             message = f"stall_warning={stall_warning!r}; it is a number of seconds above 0"
             raise ValueError(message)
-        self._open(workers, bool(pin), float(stall_warning))
+        self._open(workers, pin, float(stall_warning))
         _open[id(self)] = self
 
     def __enter__(self) -> Runtime:
@@ -160,8 +163,6 @@ class _Trace:
     __slots__ = ("_path", "_runtime")
 
     def __init__(self, runtime: Runtime, path: str | os.PathLike[str]) -> None:
-        import os
-
         self._runtime = runtime
         self._path = os.fsdecode(os.fspath(path))
 
@@ -178,4 +179,12 @@ def _close_all() -> None:
         runtime._shut(cancel=False)
 
 
+def _disown_all() -> None:
+    # The workers stayed in the parent process, so the child can neither use nor close what it inherited.
+    for runtime in _open.values():
+        runtime._disown()
+    _open.clear()
+
+
 atexit.register(_close_all)
+os.register_at_fork(after_in_child=_disown_all)

@@ -6,7 +6,8 @@
 namespace polyreme::base {
 
 BlockDepot::~BlockDepot() {
-  for (void* chunk : chunks_) ::operator delete(chunk, std::align_val_t{kChunkBytes});
+  for (void* chunk : chunks_)
+    ::operator delete(chunk, std::align_val_t{kChunkBytes});
 }
 
 void BlockDepot::add_chunk_locked() {
@@ -14,7 +15,8 @@ void BlockDepot::add_chunk_locked() {
   chunks_.reserve(chunks_.size() + 1);
   full_.reserve(full_.size() + kChunkMagazines);
   std::array<std::unique_ptr<Magazine>, kChunkMagazines> fresh;
-  for (auto& magazine : fresh) magazine = std::make_unique<Magazine>();
+  for (auto& magazine : fresh)
+    magazine = std::make_unique<Magazine>();
   auto* chunk = static_cast<std::byte*>(::operator new(kChunkBytes, std::align_val_t{kChunkBytes}));
   chunks_.push_back(chunk);
   *reinterpret_cast<void**>(chunk) = owner_;

@@ -7,16 +7,16 @@
 // only with the depot.
 #pragma once
 
+#include "base/checks.hpp"
+#include "base/layout.hpp"
+#include "base/prefetch.hpp"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <vector>
-
-#include "base/checks.hpp"
-#include "base/layout.hpp"
-#include "base/prefetch.hpp"
 
 namespace polyreme::base {
 
@@ -49,7 +49,8 @@ class BlockDepot {
 
   /// The owner of the depot that the block comes from.
   [[nodiscard]] static void* owner_of(const void* block) noexcept {
-    return *reinterpret_cast<void* const*>(reinterpret_cast<std::uintptr_t>(block) & ~(std::uintptr_t{kChunkBytes} - 1));
+    return *reinterpret_cast<void* const*>(reinterpret_cast<std::uintptr_t>(block) &
+                                           ~(std::uintptr_t{kChunkBytes} - 1));
   }
 
   [[nodiscard]] std::size_t blocks_allocated();
@@ -79,7 +80,8 @@ class BlockCache {
   ~BlockCache() { flush(); }
 
   [[nodiscard]] void* allocate() {
-    if (current_->count == 0) [[unlikely]] refill();
+    if (current_->count == 0) [[unlikely]]
+      refill();
     Magazine& magazine = *current_;
     void* block = magazine.blocks[--magazine.count];
     // The block after next is fetched now: it was last written by another core as often as not.
@@ -92,7 +94,8 @@ class BlockCache {
   }
 
   void free(void* block) noexcept {
-    if (current_->count == kMagazineBlocks) [[unlikely]] drain();
+    if (current_->count == kMagazineBlocks) [[unlikely]]
+      drain();
     current_->blocks[current_->count++] = block;
   }
 

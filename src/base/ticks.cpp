@@ -12,7 +12,8 @@ std::uint64_t measure() noexcept {
   const auto begin = Clock::now();
   const std::uint64_t first = ticks();
   auto now = begin;
-  while (now - begin < kSpan) now = Clock::now();
+  while (now - begin < kSpan)
+    now = Clock::now();
   const std::uint64_t last = ticks();
   const auto us = std::chrono::duration_cast<std::chrono::microseconds>(now - begin).count();
   return std::max<std::uint64_t>(1, (last - first) / static_cast<std::uint64_t>(us));

@@ -26,7 +26,6 @@ namespace polyreme::check {
 // The same for files; with `data_order`, the graph has the dependencies of gph::with_data_order too. Throws
 // UnreadableTrace, and for an unreadable graph gph::ParseError or std::system_error.
 [[nodiscard]] Report check_files(const std::filesystem::path& trace,
-                                 const std::filesystem::path& graph = std::filesystem::path(),
-                                 bool data_order = false);
+                                 const std::filesystem::path& graph = std::filesystem::path(), bool data_order = false);
 
 }  // namespace polyreme::check

@@ -1,16 +1,16 @@
 // Completion: what happens once a body has returned, thrown, or will never run.
 //
-// finish() closes the task's successor list and tells every member. Successors that become ready go to the caller's sink;
-// it decides which one runs next on this thread. A failed or cancelled task poisons its successors first: the first
-// failing predecessor leaves its cause, and the poisoned task, once ready, is finished as cancelled without running. So
-// failure flows through the graph by the same counts as success, and every task is completed exactly once.
+// finish() closes the task's successor list and tells every member. Successors that become ready go to the caller's
+// sink; it decides which one runs next on this thread. A failed or cancelled task poisons its successors first: the
+// first failing predecessor leaves its cause, and the poisoned task, once ready, is finished as cancelled without
+// running. So failure flows through the graph by the same counts as success, and every task is completed exactly once.
 #pragma once
-
-#include <exception>
 
 #include "base/prefetch.hpp"
 #include "graph/successors.hpp"
 #include "task/record.hpp"
+
+#include <exception>
 
 namespace polyreme::complete {
 
@@ -23,17 +23,20 @@ inline void poison(tasks::Record& successor, const std::exception_ptr& cause, co
   rare.cancelled_by = predecessor.id;
 }
 
-/// Closes `record` and notifies. `cause` is null after success, else what dependents are cancelled with. `ready(Record&)`
-/// takes over each successor that became ready. The caller still holds the engine's reference afterwards.
+/// Closes `record` and notifies. `cause` is null after success, else what dependents are cancelled with.
+/// `ready(Record&)` takes over each successor that became ready. The caller still holds the engine's reference
+/// afterwards.
 template <class Ready>
 inline void finish(tasks::Record& record, const std::exception_ptr* cause, Ready&& ready) {
-  // Without a handle nobody can push any more: what is in the list is all there will be, and nobody will ask for "closed".
+  // Without a handle nobody can push any more: what is in the list is all there will be, and nobody will ask for
+  // "closed".
   std::uintptr_t member = tasks::only_engine_holds(record) ? record.successors.load(sync::memory_order_acquire)
                                                            : graph::close_list(record.successors);
   while (member != 0) {
     const graph::Member next = graph::next_member(member);
     if (next.successor != nullptr) {
-      if (cause != nullptr) [[unlikely]] poison(*next.successor, *cause, record);
+      if (cause != nullptr) [[unlikely]]
+        poison(*next.successor, *cause, record);
       if (graph::count_down(next.successor->pending)) {
         base::prefetch_for_write(next.successor->body);  // the other line of a task that is about to run
         ready(*next.successor);

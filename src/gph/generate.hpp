@@ -19,18 +19,18 @@
 namespace polyreme::gph {
 
 struct OptionInfo {
-    std::string_view name;
-    std::string_view help;
-    double default_value = 0.0;
-    double low = 0.0;  // smallest and largest value allowed
-    double high = 0.0;
-    bool whole = true;  // whole numbers only
+  std::string_view name;
+  std::string_view help;
+  double default_value = 0.0;
+  double low = 0.0;  // smallest and largest value allowed
+  double high = 0.0;
+  bool whole = true;  // whole numbers only
 };
 
 struct KindInfo {
-    std::string_view name;
-    std::string_view summary;
-    std::vector<OptionInfo> options;  // its own first, then those of every kind
+  std::string_view name;
+  std::string_view summary;
+  std::vector<OptionInfo> options;  // its own first, then those of every kind
 };
 
 // In the order in which to show them. The views stay valid.
@@ -41,8 +41,8 @@ using Options = std::map<std::string, std::string, std::less<>>;
 
 // what() names the option or kind, the value, and what is allowed.
 class BadOption : public std::invalid_argument {
-public:
-    using std::invalid_argument::invalid_argument;
+ public:
+  using std::invalid_argument::invalid_argument;
 };
 
 // Most tasks, and most dependencies, that a generated graph may have.

@@ -10,8 +10,8 @@ namespace polyreme::gph {
 
 // Either all tasks in order, or one cycle: each task of it depends on the next, the last on the first.
 struct Ordering {
-    std::vector<TaskIndex> order;
-    std::vector<TaskIndex> cycle;
+  std::vector<TaskIndex> order;
+  std::vector<TaskIndex> cycle;
 };
 
 // Keeps the order of the file wherever that is one; O(tasks + dependencies).

@@ -5,11 +5,11 @@
 namespace polyreme::gph {
 namespace {
 
-std::string describe(const std::string& file, std::uint32_t line, std::uint32_t column,
-                     const std::string& token, const std::string& reason) {
-    std::string text = file + ":" + std::to_string(line) + ":" + std::to_string(column) + ": " + reason;
-    text += token.empty() ? " (at the end of the line)" : " (at '" + token + "')";
-    return text;
+std::string describe(const std::string& file, std::uint32_t line, std::uint32_t column, const std::string& token,
+                     const std::string& reason) {
+  std::string text = file + ":" + std::to_string(line) + ":" + std::to_string(column) + ": " + reason;
+  text += token.empty() ? " (at the end of the line)" : " (at '" + token + "')";
+  return text;
 }
 
 }  // namespace

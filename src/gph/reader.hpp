@@ -13,8 +13,8 @@ namespace polyreme::gph {
 
 // The memory of a graph grows with its text and its tasks, and these bound both.
 struct ReadLimits {
-    std::uint64_t bytes = (std::uint64_t{1} << 32) - 1;
-    std::uint64_t tasks = 100'000'000;
+  std::uint64_t bytes = (std::uint64_t{1} << 32) - 1;
+  std::uint64_t tasks = 100'000'000;
 };
 
 // Reads a whole file. Ids may be named before their line; every dependency exists, and there is no cycle.
@@ -22,7 +22,6 @@ struct ReadLimits {
 [[nodiscard]] Graph read_file(const std::filesystem::path& path, const ReadLimits& limits = {});
 
 // The same for text in memory; `name` stands for the file in messages.
-[[nodiscard]] Graph read_text(std::string_view text, std::string_view name = "<text>",
-                              const ReadLimits& limits = {});
+[[nodiscard]] Graph read_text(std::string_view text, std::string_view name = "<text>", const ReadLimits& limits = {});
 
 }  // namespace polyreme::gph

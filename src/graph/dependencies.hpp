@@ -1,16 +1,16 @@
 // Where the edges of a task live: three inside its record, more in a chain of blocks.
 //
 // With up to three predecessors every edge is inline. With more, two are inline and the third inline place holds the
-// address of the first block; a block is one allocation unit: the address of the next block, then seven edges. Blocks live
-// as long as the record.
+// address of the first block; a block is one allocation unit: the address of the next block, then seven edges. Blocks
+// live as long as the record.
 #pragma once
-
-#include <cstddef>
-#include <cstdint>
 
 #include "base/slab.hpp"
 #include "graph/successors.hpp"
 #include "task/record.hpp"
+
+#include <cstddef>
+#include <cstdint>
 
 namespace polyreme::graph {
 
@@ -22,8 +22,8 @@ struct EdgeBlock {
 };
 static_assert(sizeof(EdgeBlock) <= base::kBlockBytes);
 
-/// Gives a task that is being built its edges, one push_to() for each of `count` predecessors. All memory is taken by the
-/// constructor, so that linking cannot fail half-way.
+/// Gives a task that is being built its edges, one push_to() for each of `count` predecessors. All memory is taken by
+/// the constructor, so that linking cannot fail half-way.
 class EdgeWriter {
  public:
   template <class Allocate>

@@ -73,7 +73,8 @@ SpaceState::Entry& SpaceState::entry_locked(Row& row, std::int64_t last) {
   const auto position = static_cast<std::uint64_t>(last);
   if (last >= 0 && position < row.dense.size()) return row.dense[position];
   if (last < 0 || position >= dense_limit || row.sparse.contains(last)) return row.sparse[last];
-  row.dense.resize(std::max<std::size_t>(position + 1, std::min<std::size_t>(2 * row.dense.size(), position + 4096)), 0);
+  row.dense.resize(std::max<std::size_t>(position + 1, std::min<std::size_t>(2 * row.dense.size(), position + 4096)),
+                   0);
   // What was sparse below the new end moves, so that an id has one entry.
   for (auto it = row.sparse.begin(); it != row.sparse.end();) {
     if (it->first >= 0 && static_cast<std::uint64_t>(it->first) < row.dense.size()) {
@@ -116,7 +117,8 @@ tasks::Record& SpaceState::find_or_done(std::span<const std::int64_t> index) {
   if (record != nullptr) return *record;
   const std::lock_guard lock(mutex_);
   // The source may be gone.
-  if (closed_) throw RuntimeClosed("polyreme: a finished id of space '" + name_ + "' was used after its runtime was closed");
+  if (closed_)
+    throw RuntimeClosed("polyreme: a finished id of space '" + name_ + "' was used after its runtime was closed");
   return source_.make_done();
 }
 
@@ -130,8 +132,8 @@ void SpaceState::keep_if_spawned_locked(Entry entry, std::vector<tasks::Record*>
 
 void SpaceState::name_in_row_locked(Row& row, const IndexRange& range, std::vector<tasks::Record*>& out) {
   for (std::uint64_t i = 0, n = length(range); i < n; ++i) {
-    const auto last = static_cast<std::int64_t>(static_cast<std::uint64_t>(range.start) +
-                                                i * static_cast<std::uint64_t>(range.step));
+    const auto last =
+        static_cast<std::int64_t>(static_cast<std::uint64_t>(range.start) + i * static_cast<std::uint64_t>(range.step));
     if (tasks::Record* record = named_locked(row, last); record != nullptr) out.push_back(record);
   }
 }
@@ -169,7 +171,8 @@ void SpaceState::select(std::span<const IndexRange> ranges, std::vector<tasks::R
     for (auto& [key, row] : rows_) {
       if (key.size() != leading.size()) continue;
       bool inside = true;
-      for (std::size_t i = 0; i < key.size(); ++i) inside = inside && in_range(leading[i], key[i]);
+      for (std::size_t i = 0; i < key.size(); ++i)
+        inside = inside && in_range(leading[i], key[i]);
       if (inside) keep_spawned_in_row_locked(*row, ranges.back(), out);
     }
     return;
@@ -185,7 +188,8 @@ void SpaceState::select(std::span<const IndexRange> ranges, std::vector<tasks::R
     std::size_t digit = key.size();
     while (digit > 0) {
       --digit;
-      const std::uint64_t left = static_cast<std::uint64_t>(leading[digit].stop) - static_cast<std::uint64_t>(key[digit]);
+      const std::uint64_t left =
+          static_cast<std::uint64_t>(leading[digit].stop) - static_cast<std::uint64_t>(key[digit]);
       if (left > static_cast<std::uint64_t>(leading[digit].step)) {
         key[digit] += leading[digit].step;
         break;
@@ -200,8 +204,10 @@ void SpaceState::select(std::span<const IndexRange> ranges, std::vector<tasks::R
 void SpaceState::select_all(std::vector<tasks::Record*>& out) {
   const std::lock_guard lock(mutex_);
   for (auto& [key, row] : rows_) {
-    for (const Entry entry : row->dense) keep_if_spawned_locked(entry, out);
-    for (const auto& [last, entry] : row->sparse) keep_if_spawned_locked(entry, out);
+    for (const Entry entry : row->dense)
+      keep_if_spawned_locked(entry, out);
+    for (const auto& [last, entry] : row->sparse)
+      keep_if_spawned_locked(entry, out);
   }
 }
 
@@ -222,11 +228,14 @@ void SpaceState::clear() noexcept {
   {
     const std::lock_guard lock(mutex_);
     for (auto& [key, row] : rows_) {
-      for (const Entry entry : row->dense) keep_record(entry, held);
-      for (const auto& [last, entry] : row->sparse) keep_record(entry, held);
+      for (const Entry entry : row->dense)
+        keep_record(entry, held);
+      for (const auto& [last, entry] : row->sparse)
+        keep_record(entry, held);
     }
     // retire() must not follow the position of an entry that is gone. Ids that outlive the space may make new rows.
-    for (tasks::Record* record : held) record->rare->space_row = nullptr;
+    for (tasks::Record* record : held)
+      record->rare->space_row = nullptr;
     rows_.clear();
     last_row_ = nullptr;
   }

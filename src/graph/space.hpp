@@ -1,13 +1,16 @@
 // Task spaces: ids that are usable before their tasks are spawned.
 //
 // An id maps to one 64-bit entry: 0 (never named), kFinished (done, with no result to keep), or a record, to which the
-// entry holds a reference. Naming an id that has no entry makes a placeholder record; spawning it later fills that record.
-// A finished id without a result costs its entry alone; a space that nobody can name any more (clear()) costs nothing.
+// entry holds a reference. Naming an id that has no entry makes a placeholder record; spawning it later fills that
+// record. A finished id without a result costs its entry alone; a space that nobody can name any more (clear()) costs
+// nothing.
 //
-// Layout. The last index runs along a row, dense from 0 as far as that pays, hashed otherwise; the leading indices choose
-// the row. Everything is guarded by one mutex a space: look-ups are short, and spawning into one space from many threads
-// at once is rare.
+// Layout. The last index runs along a row, dense from 0 as far as that pays, hashed otherwise; the leading indices
+// choose the row. Everything is guarded by one mutex a space: look-ups are short, and spawning into one space from many
+// threads at once is rare.
 #pragma once
+
+#include "task/record.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -18,11 +21,10 @@
 #include <unordered_map>
 #include <vector>
 
-#include "task/record.hpp"
-
 namespace polyreme::graph {
 
-/// Indices start, start + step, … below stop along one dimension. Open: those spawned so far, filtered by start and step.
+/// Indices start, start + step, … below stop along one dimension. Open: those spawned so far, filtered by start and
+/// step.
 struct IndexRange {
   std::int64_t start = 0;
   std::int64_t stop = 0;
@@ -60,14 +62,15 @@ class SpaceState : public std::enable_shared_from_this<SpaceState> {
   [[nodiscard]] bool comes_from(const RecordSource& source) const noexcept { return &source_ == &source; }
   [[nodiscard]] std::string label(std::span<const std::int64_t> index) const;
 
-  /// The record of an id, with a reference for the caller; a placeholder is made if need be. Null: finished without result.
+  /// The record of an id, with a reference for the caller; a placeholder is made if need be. Null: finished without
+  /// result.
   [[nodiscard]] tasks::Record* find_or_name(std::span<const std::int64_t> index);
 
   /// The same, but for a finished id a record that is done.
   [[nodiscard]] tasks::Record& find_or_done(std::span<const std::int64_t> index);
 
-  /// Appends the unfinished records (each with a reference for the caller) of all ids in the product of the ranges; if one
-  /// of these is open, only of those spawned so far.
+  /// Appends the unfinished records (each with a reference for the caller) of all ids in the product of the ranges; if
+  /// one of these is open, only of those spawned so far.
   /// @throws UsageError if the ranges name more than kMaxNamed ids or a step is not positive.
   void select(std::span<const IndexRange> ranges, std::vector<tasks::Record*>& out);
   /// The same for every id spawned so far.
@@ -82,7 +85,8 @@ class SpaceState : public std::enable_shared_from_this<SpaceState> {
   /// The runtime is closed: ids that were never named can no longer be.
   void close() noexcept;
 
-  /// Calls fn(record) for each entry that holds a record; used by the deadlock search, which holds the slot pool's lock.
+  /// Calls fn(record) for each entry that holds a record; used by the deadlock search, which holds the slot pool's
+  /// lock.
   void for_each(const std::function<void(tasks::Record&)>& fn);
 
   /// Ids named but not spawned. Changed by note_named/note_spawned under the lock, read by anyone.

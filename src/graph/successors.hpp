@@ -8,14 +8,14 @@
 //   block edge  (2)   a BlockEdge for tasks with more than three predecessors
 //   listener    (4)   a waiter or callback; called once
 //
-// Ownership. A member belongs to its successor (or listener) and may be reused as soon as that one has been notified. So
-// the walk reads `next` before it notifies. The head is shared; `next` is written before the push and read after the swap
-// (release / acquire on the head).
+// Ownership. A member belongs to its successor (or listener) and may be reused as soon as that one has been notified.
+// So the walk reads `next` before it notifies. The head is shared; `next` is written before the push and read after the
+// swap (release / acquire on the head).
 #pragma once
 
-#include <cstdint>
-
 #include "task/record.hpp"
+
+#include <cstdint>
 
 namespace polyreme::graph {
 
@@ -100,8 +100,8 @@ struct Member {
 /// Counts one met dependency of a waiting task. True: it was the last; the caller must make the task ready.
 template <class Pending>
 [[nodiscard]] inline bool count_down(Pending& pending) noexcept {
-  // A count of 1 means that the caller is the only one left to count: no read-modify-write is needed. Acquire: partner is
-  // the release of the other predecessors' count-downs (their effects must be visible to the body).
+  // A count of 1 means that the caller is the only one left to count: no read-modify-write is needed. Acquire: partner
+  // is the release of the other predecessors' count-downs (their effects must be visible to the body).
   if (pending.load(sync::memory_order_acquire) == 1) {
     // Release: partner is try_claim, which may read 0 in a helping waiter.
     pending.store(0, sync::memory_order_release);

@@ -1,25 +1,26 @@
 // Back-pressure: a foreign thread that spawns faster than the slots run sleeps until they have caught up.
 //
-// It counts what is ready and not started in the thread's own lane, never tasks that wait for others: those may wait for
-// something that this very thread has yet to spawn. Bodies are never held back.
+// It counts what is ready and not started in the thread's own lane, never tasks that wait for others: those may wait
+// for something that this very thread has yet to spawn. Bodies are never held back.
 //
-// Protocol. The owner of a lane finds more than `limit` tasks in it, sets asleep_ (seq_cst), looks at the length again, and
-// parks. A thief that has taken from the lane (seq_cst on the deque's range) reads asleep_ (seq_cst); if it is set and the
-// lane is down to half the limit, whoever swaps it back wakes the owner. In the total order of the four operations either
-// the owner's second look sees the steal, or the thief sees asleep_: the steal that brings the lane down to half wakes.
+// Protocol. The owner of a lane finds more than `limit` tasks in it, sets asleep_ (seq_cst), looks at the length again,
+// and parks. A thief that has taken from the lane (seq_cst on the deque's range) reads asleep_ (seq_cst); if it is set
+// and the lane is down to half the limit, whoever swaps it back wakes the owner. In the total order of the four
+// operations either the owner's second look sees the steal, or the thief sees asleep_: the steal that brings the lane
+// down to half wakes.
 #pragma once
-
-#include <cstdint>
 
 #include "sync/atomic.hpp"
 #include "sync/parker.hpp"
+
+#include <cstdint>
 
 namespace polyreme::launch {
 
 class BackPressure {
  public:
-  /// Owner only. Sleeps until at most half of `limit` tasks are in the lane. `length()` is a seq_cst snapshot; `park(parker)`
-  /// returns once it has the parker's token.
+  /// Owner only. Sleeps until at most half of `limit` tasks are in the lane. `length()` is a seq_cst snapshot;
+  /// `park(parker)` returns once it has the parker's token.
   template <class Length, class Park>
   void sleep_while_full(std::uint32_t limit, Length&& length, Park&& park) {
     asleep_.store(1, sync::memory_order_seq_cst);

@@ -3,19 +3,20 @@
 //
 // The gate lets at most one thread at a time queue for the interpreter: a second one would only sleep in a worse place.
 // Protocol: a thread that finds interpreter work calls try_queue(); on success it enters (which may block), then calls
-// entered(), and must look whether more interpreter work is visible: whoever came meanwhile and found the gate taken left
-// that work to it. queued_ is seq_cst on all sides, for the same reason as SlotPool's idle word: a sleeper's last look
-// reads it together with the deques.
+// entered(), and must look whether more interpreter work is visible: whoever came meanwhile and found the gate taken
+// left that work to it. queued_ is seq_cst on all sides, for the same reason as SlotPool's idle word: a sleeper's last
+// look reads it together with the deques.
 #pragma once
-
-#include <cstdint>
 
 #include "base/layout.hpp"
 #include "sync/atomic.hpp"
 
+#include <cstdint>
+
 namespace polyreme::launch {
 
-/// Implemented outside the engine. Every member may be called by any worker; enter and leave come in pairs on one thread.
+/// Implemented outside the engine. Every member may be called by any worker; enter and leave come in pairs on one
+/// thread.
 class Interpreter {
  public:
   Interpreter() = default;

@@ -1,16 +1,11 @@
 // A lane: the queues, block cache and counters that one thread uses at a time without sharing.
 //
-// Each slot has one, which goes with the slot from holder to holder; each foreign thread that spawns has one, too. Lanes
-// are made on demand, kept until the runtime's end and listed in a table that thieves scan.
+// Each slot has one, which goes with the slot from holder to holder; each foreign thread that spawns has one, too.
+// Lanes are made on demand, kept until the runtime's end and listed in a table that thieves scan.
 //
-// Owners. All members are the owner's, but: queues may be stolen from by anyone; counters are written by the owner alone
-// and read by anyone. A lane passes from owner to owner under a lock (the slot pool's, or the table's).
+// Owners. All members are the owner's, but: queues may be stolen from by anyone; counters are written by the owner
+// alone and read by anyone. A lane passes from owner to owner under a lock (the slot pool's, or the table's).
 #pragma once
-
-#include <array>
-#include <cstdint>
-#include <memory>
-#include <mutex>
 
 #include "base/layout.hpp"
 #include "base/slab.hpp"
@@ -18,6 +13,11 @@
 #include "sync/atomic.hpp"
 #include "sync/deque.hpp"
 #include "task/record.hpp"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <mutex>
 
 namespace polyreme::trace {
 class ThreadBuffer;
@@ -48,8 +48,8 @@ struct alignas(base::kCacheLine) Lane {
   std::array<sync::StealDeque<tasks::Record*>, 2> queues;  ///< by domain
   base::BlockCache blocks;
   const std::uint32_t index;
-  std::uint32_t slot = ~0U;          ///< the slot it belongs to, or ~0 for a foreign thread's
-  std::uint64_t next_id = 0;         ///< ids are handed out in ranges; see Engine::next_id
+  std::uint32_t slot = ~0U;   ///< the slot it belongs to, or ~0 for a foreign thread's
+  std::uint64_t next_id = 0;  ///< ids are handed out in ranges; see Engine::next_id
   std::uint64_t id_end = 0;
   trace::ThreadBuffer* trace = nullptr;
 
@@ -80,18 +80,19 @@ class LaneTable {
   [[nodiscard]] Lane& operator[](std::uint32_t index) const noexcept { return *lanes_[index]; }
 
   template <class Fn>
-  [[nodiscard]] std::uint64_t sum(OwnedCounter Lane::*counter, Fn&& extra) const noexcept {
+  [[nodiscard]] std::uint64_t sum(OwnedCounter Lane::* counter, Fn&& extra) const noexcept {
     std::uint64_t total = extra();
-    for (std::uint32_t i = 0, n = size(); i < n; ++i) total += (lanes_[i].get()->*counter).get();
+    for (std::uint32_t i = 0, n = size(); i < n; ++i)
+      total += (lanes_[i].get()->*counter).get();
     return total;
   }
-  [[nodiscard]] std::uint64_t sum(OwnedCounter Lane::*counter) const noexcept {
+  [[nodiscard]] std::uint64_t sum(OwnedCounter Lane::* counter) const noexcept {
     return sum(counter, [] { return std::uint64_t{0}; });
   }
 
-  /// True if at some moment during the call every spawned task was completed. `completed` is summed first: each term is at
-  /// most its value at the end of that sum, each term of `spawned` at least its value then; so equal sums mean that both
-  /// were equal at that moment (completed never exceeds spawned). Mattern's counting argument (1987).
+  /// True if at some moment during the call every spawned task was completed. `completed` is summed first: each term is
+  /// at most its value at the end of that sum, each term of `spawned` at least its value then; so equal sums mean that
+  /// both were equal at that moment (completed never exceeds spawned). Mattern's counting argument (1987).
   [[nodiscard]] bool quiescent() const noexcept {
     const std::uint64_t done = sum(&Lane::completed);
     return done == sum(&Lane::spawned);

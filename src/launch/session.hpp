@@ -1,26 +1,26 @@
 // A session: one thread's time with a slot, running tasks until it finds none.
 //
-// The loop, per task: hand the slot over if a resumed body wants it; every kFairness tasks look at foreign threads' lanes
-// first, so that work which feeds itself cannot starve them; inside the interpreter, stay there while there is work for it
-// and the hold lasts; else the own queue, newest first; else search: steal half of what another lane has. A searcher spins
-// for about the cost of one wake and then gives up; its caller parks or stops helping.
+// The loop, per task: hand the slot over if a resumed body wants it; every kFairness tasks look at foreign threads'
+// lanes first, so that work which feeds itself cannot starve them; inside the interpreter, stay there while there is
+// work for it and the hold lasts; else the own queue, newest first; else search: steal half of what another lane has. A
+// searcher spins for about the cost of one wake and then gives up; its caller parks or stops helping.
 //
-// A task that becomes ready on completion of its last predecessor runs next on the same thread, without a queue, at most
-// kChain times in a row.
+// A task that becomes ready on completion of its last predecessor runs next on the same thread, without a queue, at
+// most kChain times in a row.
 //
-// Port is the runtime: `Record* run(Record&, Lane&)` runs one task and returns one that it made ready for this thread, or
-// null.
+// Port is the runtime: `Record* run(Record&, Lane&)` runs one task and returns one that it made ready for this thread,
+// or null.
 #pragma once
-
-#include <array>
-#include <atomic>
-#include <cstdint>
 
 #include "base/prefetch.hpp"
 #include "base/ticks.hpp"
 #include "launch/domain.hpp"
 #include "launch/lane.hpp"
 #include "launch/slot_pool.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
 
 namespace polyreme::launch {
 
@@ -136,8 +136,9 @@ class Session {
   void run_chain(tasks::Record* record) {
     for (std::uint32_t length = 0; record != nullptr; ++length) {
       const detail::Domain domain = record->domain;
-      if (length == kChain || (domain == detail::Domain::kInterpreter) != inside_) {
-        if (length == kChain || domain == detail::Domain::kInterpreter) {
+      const bool enough = length == kChain || (stop_ != nullptr && stop_->load(std::memory_order_relaxed));
+      if (enough || (domain == detail::Domain::kInterpreter) != inside_) {
+        if (enough || domain == detail::Domain::kInterpreter) {
           deck_.push(*lane_, *record);
           return;
         }
@@ -221,7 +222,8 @@ class Session {
         return nullptr;
       }
       if (base::ticks() - begin > spin_ticks_ || deck_.pool.slot_wanted()) return nullptr;
-      for (std::uint32_t i = 0; i < kPauses; ++i) sync::spin_pause();
+      for (std::uint32_t i = 0; i < kPauses; ++i)
+        sync::spin_pause();
     }
   }
 
@@ -248,7 +250,8 @@ class Session {
       if (lane.queue(domain).steal_half(loot_, taken) != sync::Steal::kTook) continue;
       lane_->steals.add(1);
       if (lane.slot == ~0U) lane.back_pressure.taken(deck_.max_ready, [&] { return lane.ready(); });
-      for (std::uint32_t k = 1; k < taken && k < kPrefetch; ++k) prefetch(loot_[k]);
+      for (std::uint32_t k = 1; k < taken && k < kPrefetch; ++k)
+        prefetch(loot_[k]);
       if (taken > 1) {
         lane_->queue(domain).push_reversed(std::span<tasks::Record* const>(loot_.data() + 1, taken - 1));
         if (deck_.pool.should_wake() && !searching_) deck_.pool.wake_one();

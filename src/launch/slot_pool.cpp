@@ -7,7 +7,8 @@ namespace polyreme::launch {
 SlotPool::SlotPool(std::uint32_t slots) : slots_(slots) {
   POLYREME_CHECK(slots > 0 && slots < 0x8000U);
   free_.reserve(slots);
-  for (std::uint32_t slot = slots; slot-- > 0;) free_.push_back(slot);
+  for (std::uint32_t slot = slots; slot-- > 0;)
+    free_.push_back(slot);
   idle_.store(slots * kOneFree, sync::memory_order_relaxed);
 }
 
@@ -16,8 +17,8 @@ bool SlotPool::try_begin_search() noexcept {
   do {
     // Half of those awake may search: more of them only take lines from each other (Go's scheduler has the same rule).
     if (2 * searching_of(idle) >= slots_ - free_of(idle)) return false;
-  } while (!idle_.compare_exchange_weak(idle, idle + kOneSearching, sync::memory_order_seq_cst,
-                                        sync::memory_order_relaxed));
+  } while (
+      !idle_.compare_exchange_weak(idle, idle + kOneSearching, sync::memory_order_seq_cst, sync::memory_order_relaxed));
   return true;
 }
 
@@ -89,7 +90,8 @@ void SlotPool::stop() {
       seat->slot = kNoSlot;
     }
   }
-  for (Seat* seat : leaving) seat->parker.unpark();
+  for (Seat* seat : leaving)
+    seat->parker.unpark();
 }
 
 std::size_t SlotPool::parked_threads() {

@@ -16,27 +16,27 @@
 //   spare first.
 //
 // No wake-up is lost. A pusher makes a task visible by a seq_cst read-modify-write of its deque, then loads idle_
-// (seq_cst): if a slot is free and nobody searches, it wakes one. A thread that gives up its slot announces that in idle_
-// by a seq_cst read-modify-write, then takes a last look at all deques (seq_cst loads). In the total order of these four
-// operations either the pusher's load follows the announcement, and it wakes, or the last look follows the push, and it
-// finds the task. A pusher that saw a searcher leaves the task to it: a searcher that stops searching because it found
-// *another* task looks again, after its announcement in idle_ (end_search), and wakes the next if anything is visible; one
-// that stops because it found nothing takes the last look.
-// A hand-over to a resumer needs no last look: then no slot is free, and every holder looks before it gives its slot up.
+// (seq_cst): if a slot is free and nobody searches, it wakes one. A thread that gives up its slot announces that in
+// idle_ by a seq_cst read-modify-write, then takes a last look at all deques (seq_cst loads). In the total order of
+// these four operations either the pusher's load follows the announcement, and it wakes, or the last look follows the
+// push, and it finds the task. A pusher that saw a searcher leaves the task to it: a searcher that stops searching
+// because it found *another* task looks again, after its announcement in idle_ (end_search), and wakes the next if
+// anything is visible; one that stops because it found nothing takes the last look. A hand-over to a resumer needs no
+// last look: then no slot is free, and every holder looks before it gives its slot up.
 //
 // After the "idle" protocol of tokio and the sleep module of rayon, with a mutex on the slow side: everything under it
 // happens beside a wake or a sleep, which cost a hundred times more.
 #pragma once
-
-#include <cstdint>
-#include <limits>
-#include <vector>
 
 #include "base/checks.hpp"
 #include "base/layout.hpp"
 #include "sync/atomic.hpp"
 #include "sync/mutex.hpp"
 #include "sync/parker.hpp"
+
+#include <cstdint>
+#include <limits>
+#include <vector>
 
 namespace polyreme::launch {
 
@@ -78,8 +78,9 @@ class SlotPool {
   /// Wakes one parked thread for one free slot, unless there is none or someone searches.
   void wake_one();
 
-  /// A holder found nothing: gives up the slot and sleeps until it is given one. `any_work` is the last look; `all_idle` is
-  /// called under the lock when this made the last slot free. Returns the new slot, or kNoSlot when the pool stops.
+  /// A holder found nothing: gives up the slot and sleeps until it is given one. `any_work` is the last look;
+  /// `all_idle` is called under the lock when this made the last slot free. Returns the new slot, or kNoSlot when the
+  /// pool stops.
   template <class AnyWork, class AllIdle>
   [[nodiscard]] std::uint32_t park(Seat& seat, std::uint32_t slot, bool searching, AnyWork&& any_work,
                                    AllIdle&& all_idle) {
@@ -91,8 +92,8 @@ class SlotPool {
       guard.unlock();
       if (released && any_work()) {
         guard.lock();
-        // Retract, unless a waker chose this thread meanwhile (then its token is on the way) or all slots went to others
-        // (then they are searchers, and look).
+        // Retract, unless a waker chose this thread meanwhile (then its token is on the way) or all slots went to
+        // others (then they are searchers, and look).
         if (seat.parked && !free_.empty()) {
           remove_parked(seat);
           return take_locked();
@@ -102,8 +103,8 @@ class SlotPool {
     return await_slot(seat);
   }
 
-  /// A worker without a slot (new, or its slot went to a resumer) takes a free one, as a searcher, or sleeps until it is
-  /// given one. kNoSlot when the pool stops.
+  /// A worker without a slot (new, or its slot went to a resumer) takes a free one, as a searcher, or sleeps until it
+  /// is given one. kNoSlot when the pool stops.
   [[nodiscard]] std::uint32_t join(Seat& seat);
 
   /// Gives up a slot without parking: a helping waiter that stops helping, a body that blocks.

@@ -9,9 +9,13 @@ namespace polyreme::detail {
 
 using runtime::Engine;
 
-bool is_done(const Record& record) noexcept { return tasks::done(record); }
+bool is_done(const Record& record) noexcept {
+  return tasks::done(record);
+}
 
-void wait_done(Record& record) { static_cast<void>(Engine::of(record).wait_done(record, -1, nullptr)); }
+void wait_done(Record& record) {
+  static_cast<void>(Engine::of(record).wait_done(record, -1, nullptr));
+}
 
 bool wait_done_for(Record& record, std::int64_t timeout_ns) {
   return Engine::of(record).wait_done(record, timeout_ns, nullptr);
@@ -24,7 +28,8 @@ std::exception_ptr failure_of(const Record& record) noexcept {
 
 const void* result_of(const Record& record, const std::type_info& type) {
   if (record.ops == nullptr || *record.ops->result_type != type) {
-    throw TypeMismatch("polyreme: the result of " + name_of(record) + " was asked for as another type than its body returned");
+    throw TypeMismatch("polyreme: the result of " + name_of(record) +
+                       " was asked for as another type than its body returned");
   }
   return record.body;
 }
@@ -42,6 +47,8 @@ SpawnSite site_of(const Record& record) {
   return {record.site.here.file_name(), record.site.here.line()};
 }
 
-bool belongs_to(const Record& record, const Engine& engine) noexcept { return &Engine::of(record) == &engine; }
+bool belongs_to(const Record& record, const Engine& engine) noexcept {
+  return &Engine::of(record) == &engine;
+}
 
 }  // namespace polyreme::detail

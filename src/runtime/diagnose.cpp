@@ -1,8 +1,8 @@
 // What a stall is due to: an id that was never spawned, a circle of dependencies, or bodies that wait for each other.
 //
-// diagnose() runs on a waiting thread while all slots are free. It looks under the slot pool's lock: then nobody can run
-// or complete a task, so successor lists only grow at their heads (a foreign thread may be spawning) and no record that is
-// not done goes away. It acts after it has let go of the lock.
+// diagnose() runs on a waiting thread while all slots are free. It looks under the slot pool's lock: then nobody can
+// run or complete a task, so successor lists only grow at their heads (a foreign thread may be spawning) and no record
+// that is not done goes away. It acts after it has let go of the lock.
 //
 //   1. Ids that were named but not spawned and that somebody depends on fail with MissingTask; their dependents are
 //      cancelled by the ordinary flow of failure.
@@ -12,11 +12,11 @@
 //
 // A circle of dependencies needs an id that was named before its task was spawned, so check_new_cycle() finds most of
 // them at the spawn that closes them, where the error belongs; its search is bounded, this one is not.
-#include <algorithm>
-#include <unordered_set>
-
 #include "runtime/engine.hpp"
 #include "runtime/threads.hpp"
+
+#include <algorithm>
+#include <unordered_set>
 
 namespace polyreme::runtime {
 
@@ -24,8 +24,8 @@ using tasks::Record;
 
 namespace {
 
-/// The members of a task's successor list that are tasks, those that wait for it: its dependents and, if asked for, bodies
-/// that sleep in a wait for it. The latter may wake at any time but under the slot pool's lock.
+/// The members of a task's successor list that are tasks, those that wait for it: its dependents and, if asked for,
+/// bodies that sleep in a wait for it. The latter may wake at any time but under the slot pool's lock.
 class Waiting {
  public:
   Waiting(const Record& record, bool with_bodies) noexcept
@@ -53,8 +53,8 @@ struct Frame {
   Waiting waiting;
 };
 
-/// Finds circles of "is waited for by", depth first. Searches from several roots share what they have seen, so that together
-/// they are linear.
+/// Finds circles of "is waited for by", depth first. Searches from several roots share what they have seen, so that
+/// together they are linear.
 class CircleSearch {
  public:
   /// A circle that can be reached from `root`, its first task repeated at its end; empty if there is none. Once one was
@@ -102,7 +102,8 @@ std::vector<Record*> find_path(Record& from, const std::unordered_set<const Reco
     } else if (to.contains(next)) {
       std::vector<Record*> path;
       path.reserve(stack.size() + 1);
-      for (const Frame& frame : stack) path.push_back(frame.record);
+      for (const Frame& frame : stack)
+        path.push_back(frame.record);
       path.push_back(next);
       return path;
     } else if (seen.insert(next).second) {
@@ -154,8 +155,8 @@ void Engine::check_new_cycle(Record& record, std::span<Record* const> predecesso
   std::vector<Record*> path = find_path(record, targets, kSpawnSearchBudget);
   if (path.empty()) return;
   path.push_back(&record);
-  throw CycleError("polyreme: spawning " + detail::name_of(record) + " closes a circle of dependencies: " +
-                   circle_text(path));
+  throw CycleError("polyreme: spawning " + detail::name_of(record) +
+                   " closes a circle of dependencies: " + circle_text(path));
 }
 
 std::vector<std::shared_ptr<graph::SpaceState>> Engine::live_spaces() {
@@ -218,9 +219,9 @@ void Engine::break_circle(const std::vector<Record*>& circle, Findings& findings
         std::ranges::find(circle, waiter->waiting_body) == circle.end()) {
       continue;
     }
-    waiter->error = std::make_exception_ptr(
-        CycleError("polyreme: the wait for " + detail::name_of(*waiter->target) + " in the body of " +
-                   detail::name_of(*waiter->waiting_body) + " can never end: " + circle_text(circle)));
+    waiter->error = std::make_exception_ptr(CycleError("polyreme: the wait for " + detail::name_of(*waiter->target) +
+                                                       " in the body of " + detail::name_of(*waiter->waiting_body) +
+                                                       " can never end: " + circle_text(circle)));
     waiter->parker.unpark();
     return;
   }
@@ -229,7 +230,8 @@ void Engine::break_circle(const std::vector<Record*>& circle, Findings& findings
     if ((tasks::flags_of(*record) & kBoth) != tasks::state::kSpawned) continue;
     tasks::add_reference(*record);
     findings.doomed.push_back(
-        {record, std::make_exception_ptr(CycleError("polyreme: a circle of dependencies: " + circle_text(circle))), true});
+        {record, std::make_exception_ptr(CycleError("polyreme: a circle of dependencies: " + circle_text(circle))),
+         true});
     return;
   }
 }
@@ -245,7 +247,8 @@ void Engine::diagnose() {
   });
   for (const Findings::Doomed& doomed : findings.doomed) {
     // Between the look and now a foreign thread may have spawned it after all.
-    const bool won = doomed.was_spawned ? tasks::take_over_waiting(*doomed.record) : tasks::claim_for_spawn(*doomed.record);
+    const bool won =
+        doomed.was_spawned ? tasks::take_over_waiting(*doomed.record) : tasks::claim_for_spawn(*doomed.record);
     if (won) fail_without_running(*doomed.record, doomed.error, doomed.was_spawned);
     release(*doomed.record);
   }
@@ -255,8 +258,8 @@ void Engine::diagnose() {
   });
 }
 
-/// Ends a task that no thread will ever run. A spawned one is still counted by its predecessors: it stays until the last of
-/// them is done, and the queue entry that this makes drops the engine's reference.
+/// Ends a task that no thread will ever run. A spawned one is still counted by its predecessors: it stays until the
+/// last of them is done, and the queue entry that this makes drops the engine's reference.
 void Engine::fail_without_running(Record& record, const std::exception_ptr& error, bool was_spawned) {
   launch::Lane& lane = lane_for(*this);
   tasks::Rare& rare = tasks::rare_of(record);
@@ -272,16 +275,17 @@ void Engine::fail_without_running(Record& record, const std::exception_ptr& erro
   if (Record* next = fail(record, lane, error); next != nullptr) deck_.push(lane, *next);
 }
 
-/// When the handles of a space are gone before one of its ids was spawned. With the lock of a diagnosis, as that one walks the
-/// lists that this takes apart.
+/// When the handles of a space are gone before one of its ids was spawned. With the lock of a diagnosis, as that one
+/// walks the lists that this takes apart.
 void Engine::give_up(Record& record) noexcept {
   const bool missed = !tasks::sole_owner(record) || record.successors.load(sync::memory_order_acquire) != 0;
   if (missed && tasks::claim_for_spawn(record)) {
     const std::lock_guard one_at_a_time(diagnosis_mutex_);
-    fail_without_running(record,
-                         std::make_exception_ptr(MissingTask("polyreme: " + graph::id_of(*record.rare) +
-                                                             " was never spawned, and nobody is left who knows its space")),
-                         false);
+    fail_without_running(
+        record,
+        std::make_exception_ptr(MissingTask("polyreme: " + graph::id_of(*record.rare) +
+                                            " was never spawned, and nobody is left who knows its space")),
+        false);
   }
   release(record);
 }

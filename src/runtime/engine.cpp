@@ -1,13 +1,13 @@
 // Spawn, run, completion. runtime/engine.hpp has the map.
 #include "runtime/engine.hpp"
 
+#include "graph/dependencies.hpp"
+#include "runtime/threads.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <new>
-
-#include "graph/dependencies.hpp"
-#include "runtime/threads.hpp"
 
 namespace polyreme::runtime {
 
@@ -130,7 +130,8 @@ void Engine::commit_spawn(Record& record, std::span<Record* const> predecessors)
   launch::Lane& lane = lane_for(*this);
   if (predecessors.empty()) {
     lane.spawned.add(1);
-    if (lane.trace != nullptr) [[unlikely]] trace_spawn(record, predecessors, lane);
+    if (lane.trace != nullptr) [[unlikely]]
+      trace_spawn(record, predecessors, lane);
     // Release: partner is try_claim in a helping waiter.
     record.pending.store(0, sync::memory_order_release);
     make_ready(record, lane);
@@ -159,7 +160,8 @@ void Engine::commit_when_done(Record& record, Record& target) {
   starter->record = &record;
   launch::Lane& lane = lane_for(*this);
   lane.spawned.add(1);
-  if (lane.trace != nullptr) [[unlikely]] trace_spawn(record, {}, lane);
+  if (lane.trace != nullptr) [[unlikely]]
+    trace_spawn(record, {}, lane);
   if (graph::push_listener(target, *starter)) {
     starter.release();  // NOLINT(bugprone-unused-return-value): start_now() owns it now
   } else {
@@ -193,10 +195,11 @@ void Engine::link(Record& record, std::span<Record* const> predecessors, launch:
     return block;
   });
   lane.spawned.add(1);
-  if (lane.trace != nullptr) [[unlikely]] trace_spawn(record, predecessors, lane);
+  if (lane.trace != nullptr) [[unlikely]]
+    trace_spawn(record, predecessors, lane);
   const auto count = static_cast<std::uint32_t>(predecessors.size());
-  // All dependencies are counted before the first edge is pushed. So the count cannot reach 0 while some are not pushed,
-  // and no guard is needed.
+  // All dependencies are counted before the first edge is pushed. So the count cannot reach 0 while some are not
+  // pushed, and no guard is needed.
   record.pending.store(count, sync::memory_order_relaxed);
   std::uint32_t met = 0;
   for (Record* predecessor : predecessors) {
@@ -224,7 +227,9 @@ void Engine::make_ready(Record& record, launch::Lane& lane) {
   deck_.push(lane, record);
 }
 
-void Engine::launch(Record& record) { deck_.push(lane_for(*this), record); }
+void Engine::launch(Record& record) {
+  deck_.push(lane_for(*this), record);
+}
 
 // ---- run
 
@@ -245,7 +250,8 @@ Record* Engine::run_claimed(Record& record, launch::Lane& lane) noexcept {
   ThreadContext& self = this_thread;
   Record* const outer = self.current;
   self.current = &record;
-  if (lane.trace != nullptr) [[unlikely]] trace_start(record, lane);
+  if (lane.trace != nullptr) [[unlikely]]
+    trace_start(record, lane);
   try {
     record.ops->run(record.body, record);
   } catch (...) {
@@ -258,7 +264,8 @@ Record* Engine::run_claimed(Record& record, launch::Lane& lane) noexcept {
 }
 
 Record* Engine::complete(Record& record, launch::Lane& lane, const std::exception_ptr* cause) noexcept {
-  if (lane.trace != nullptr) [[unlikely]] trace_end(record, lane);
+  if (lane.trace != nullptr) [[unlikely]]
+    trace_end(record, lane);
   Record* continuation = nullptr;
   const detail::Domain domain = record.domain;
   complete::finish(record, cause, [&](Record& successor) {
@@ -406,7 +413,9 @@ Record& begin_named_spawn(Engine& engine, const BodyOps& ops, std::source_locati
   return engine.begin_named_spawn(ops, site, domain, name, space, index);
 }
 
-void abort_spawn(Record& record) noexcept { Engine::of(record).abort_spawn(record); }
+void abort_spawn(Record& record) noexcept {
+  Engine::of(record).abort_spawn(record);
+}
 
 void commit_spawn(Record& record, std::span<Record* const> predecessors) {
   Engine& engine = Engine::of(record);
@@ -418,11 +427,16 @@ void commit_spawn(Record& record, std::span<Record* const> predecessors) {
     throw;
   }
   launch::Lane& lane = runtime::lane_for(engine);
-  if (engine.is_ahead(lane)) [[unlikely]] engine.hold_back(lane);
+  if (engine.is_ahead(lane)) [[unlikely]]
+    engine.hold_back(lane);
 }
 
-void retain(Record& record) noexcept { tasks::add_reference(record); }
+void retain(Record& record) noexcept {
+  tasks::add_reference(record);
+}
 
-void release(Record& record) noexcept { Engine::of(record).release(record); }
+void release(Record& record) noexcept {
+  Engine::of(record).release(record);
+}
 
 }  // namespace polyreme::detail

@@ -2,8 +2,8 @@
 //
 // spawn (begin, commit) → graph (edges, count-down) → launch (lane, session) → run → complete (finish) → graph …
 //
-// Parts: engine.cpp (spawn, run, completion), waiting.cpp (waits, helping, stalls), diagnose.cpp (what a stall is due to),
-// shutdown.cpp (start, close, end of life), threads.hpp/.cpp (which lane belongs to the calling thread).
+// Parts: engine.cpp (spawn, run, completion), waiting.cpp (waits, helping, stalls), diagnose.cpp (what a stall is due
+// to), shutdown.cpp (start, close, end of life), threads.hpp/.cpp (which lane belongs to the calling thread).
 //
 // Lifetime. close() runs everything down and joins the workers. The memory of records must outlive that: handles may be
 // dropped at any later time by any thread. So a closed engine stays in a graveyard until as many blocks were freed as
@@ -12,6 +12,12 @@
 
 #include <polyreme/detail/abi.hpp>
 #include <polyreme/errors.hpp>
+
+#include "base/slab.hpp"
+#include "complete/finish.hpp"
+#include "graph/space.hpp"
+#include "launch/session.hpp"
+#include "task/record.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -23,12 +29,6 @@
 #include <string_view>
 #include <thread>
 #include <vector>
-
-#include "base/slab.hpp"
-#include "complete/finish.hpp"
-#include "graph/space.hpp"
-#include "launch/session.hpp"
-#include "task/record.hpp"
 
 namespace polyreme::trace {
 class Recorder;
@@ -42,15 +42,16 @@ class Engine;
 inline constexpr std::uint32_t kDefaultMaxReady = 1U << 15;
 
 struct EngineOptions {
-  std::uint32_t workers = 0;            ///< slots; 0: one for each core that this process may use
-  bool pin = false;                     ///< bind each worker to the core of its slot
+  std::uint32_t workers = 0;                   ///< slots; 0: one for each core that this process may use
+  bool pin = false;                            ///< bind each worker to the core of its slot
   std::uint32_t max_ready = kDefaultMaxReady;  ///< a foreign thread with more ready tasks sleeps until half are started
-  double stall_warning_s = 10.0;        ///< seconds before a wait that cannot end is warned about
+  double stall_warning_s = 10.0;               ///< seconds before a wait that cannot end is warned about
   std::function<void(const std::string&)> warn;  ///< called from a waiting thread; empty: standard error
   launch::Interpreter* interpreter = nullptr;
 };
 
-/// Wakes the thread that waits for one task, or for quiescence. Shared between the waiting thread and the successor list.
+/// Wakes the thread that waits for one task, or for quiescence. Shared between the waiting thread and the successor
+/// list.
 struct Waiter : graph::Listener {
   sync::Parker parker;
   sync::Atomic<std::uint32_t> holders{1};
@@ -58,8 +59,8 @@ struct Waiter : graph::Listener {
   bool for_quiescence = false;
   bool is_producer = false;
   bool asked_to_diagnose = false;
-  tasks::Record* target = nullptr;     ///< the task waited for
-  std::exception_ptr error;            ///< set by a diagnosis: the wait cannot end
+  tasks::Record* target = nullptr;  ///< the task waited for
+  std::exception_ptr error;         ///< set by a diagnosis: the wait cannot end
 };
 
 /// Lets a foreign thread look after something else while it waits (the Python binding: after signals).
@@ -77,11 +78,12 @@ struct ThreadContext {
   std::uint64_t session_serial = 0;  ///< engine of `session`; 0: none
   Session* session = nullptr;
   launch::SlotPool::Seat* seat = nullptr;  ///< a worker's; null on foreign threads
-  tasks::Record* current = nullptr;  ///< the task whose body runs on this thread
+  tasks::Record* current = nullptr;        ///< the task whose body runs on this thread
   std::uint64_t foreign_serial = 0;
   launch::Lane* foreign_lane = nullptr;
-  bool holds_interpreter = false;    ///< a foreign thread says that it is inside (python/bind)
-  const std::atomic<bool>* stop_helping = nullptr;  ///< once true, the thread helps no further with a wait for all tasks
+  bool holds_interpreter = false;  ///< a foreign thread says that it is inside (python/bind)
+  const std::atomic<bool>* stop_helping =
+      nullptr;  ///< once true, the thread helps no further with a wait for all tasks
 };
 
 class Engine final : public graph::RecordSource {
@@ -94,10 +96,11 @@ class Engine final : public graph::RecordSource {
   static void bury(Engine* engine);
 
   // ---- spawn
-  [[nodiscard]] tasks::Record& begin_spawn(const detail::BodyOps& ops, std::source_location site, detail::Domain domain);
+  [[nodiscard]] tasks::Record& begin_spawn(const detail::BodyOps& ops, std::source_location site,
+                                           detail::Domain domain);
   [[nodiscard]] tasks::Record& begin_named_spawn(const detail::BodyOps& ops, std::source_location site,
-                                                 detail::Domain domain, std::string_view name,
-                                                 graph::SpaceState* space, std::span<const std::int64_t> index);
+                                                 detail::Domain domain, std::string_view name, graph::SpaceState* space,
+                                                 std::span<const std::int64_t> index);
   /// The same for the record of a named id, which the caller holds.
   [[nodiscard]] tasks::Record& begin_spawn_into(tasks::Record& record, const detail::BodyOps& ops,
                                                 std::source_location site, detail::Domain domain,
@@ -132,7 +135,8 @@ class Engine final : public graph::RecordSource {
   [[nodiscard]] launch::Lane& add_foreign_lane();
 
   // ---- wait
-  /// False on timeout (nanoseconds; negative: none) or when the hooks abandoned the wait. Only waits without timeout help.
+  /// False on timeout (nanoseconds; negative: none) or when the hooks abandoned the wait. Only waits without timeout
+  /// help.
   [[nodiscard]] bool wait_done(tasks::Record& record, std::int64_t timeout_ns, const WaitHooks* hooks);
   /// Runs tasks of this runtime until all are done. @throws TaskErrors.
   void wait_all();
@@ -273,7 +277,8 @@ class Engine final : public graph::RecordSource {
   std::vector<Waiter*> waiters_;
   std::int64_t producers_ = 0;  ///< registered, not waiting
 
-  /// Taken before the slot pool's lock. Recursive: the bodies that a diagnosis destroys may own the last handle of a space.
+  /// Taken before the slot pool's lock. Recursive: the bodies that a diagnosis destroys may own the last handle of a
+  /// space.
   std::recursive_mutex diagnosis_mutex_;
 
   std::mutex failures_mutex_;

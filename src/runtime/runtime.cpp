@@ -13,20 +13,29 @@ TaskId::TaskId(std::shared_ptr<graph::SpaceState> space, std::span<const std::in
   std::ranges::copy(index, index_.begin());
 }
 
-std::string TaskId::name() const { return space_->label(index()); }
+std::string TaskId::name() const {
+  return space_->label(index());
+}
 
-detail::Record* TaskId::resolve() const { return &space_->find_or_done(index()); }
+detail::Record* TaskId::resolve() const {
+  return &space_->find_or_done(index());
+}
 
 Space::Space(std::shared_ptr<graph::SpaceState> state) : owner_(std::make_shared<const Owner>(std::move(state))) {}
 
-Space::Owner::~Owner() { state->clear(); }
+Space::Owner::~Owner() {
+  state->clear();
+}
 
-const std::string& Space::name() const noexcept { return owner_->state->name(); }
+const std::string& Space::name() const noexcept {
+  return owner_->state->name();
+}
 
 // ---- After
 
 After::Rest::~Rest() {
-  for (detail::Record* record : owned) detail::release(*record);
+  for (detail::Record* record : owned)
+    detail::release(*record);
 }
 
 void After::add_slowly(const Item& item) {
@@ -78,9 +87,13 @@ Runtime::~Runtime() {
   runtime::Engine::bury(engine_);
 }
 
-Space Runtime::space(std::string name) { return Space(engine_->make_space(std::move(name))); }
+Space Runtime::space(std::string name) {
+  return Space(engine_->make_space(std::move(name)));
+}
 
-void Runtime::wait() { engine_->wait_all(); }
+void Runtime::wait() {
+  engine_->wait_all();
+}
 
 bool Runtime::wait_for_ns(std::int64_t timeout_ns) {
   const bool over = engine_->wait_quiescent(timeout_ns < 0 ? 0 : timeout_ns, nullptr);
@@ -88,14 +101,24 @@ bool Runtime::wait_for_ns(std::int64_t timeout_ns) {
   return over;
 }
 
-Runtime::Producer::Producer(Runtime& runtime) : engine_(runtime.engine()) { engine_.add_producer(); }
-Runtime::Producer::~Producer() { engine_.remove_producer(); }
+Runtime::Producer::Producer(Runtime& runtime) : engine_(runtime.engine()) {
+  engine_.add_producer();
+}
+Runtime::Producer::~Producer() {
+  engine_.remove_producer();
+}
 
-void Runtime::start_trace() { engine_->start_trace(); }
+void Runtime::start_trace() {
+  engine_->start_trace();
+}
 
-void Runtime::write_trace(const std::string& path) { engine_->write_trace(path); }
+void Runtime::write_trace(const std::string& path) {
+  engine_->write_trace(path);
+}
 
-std::uint32_t Runtime::workers() const noexcept { return engine_->workers(); }
+std::uint32_t Runtime::workers() const noexcept {
+  return engine_->workers();
+}
 
 RuntimeStats Runtime::stats() const noexcept {
   const runtime::Engine::Stats stats = engine_->stats();

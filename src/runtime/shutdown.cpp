@@ -3,24 +3,26 @@
 // close(), step by step:
 //   1. closing_: foreign threads can no longer spawn. Bodies still can.
 //   2. Wait until every spawned task is completed. A stall is diagnosed as in any wait, so this ends.
-//   3. Stop the pool: parked workers leave with no slot. Join them, and the spares. A queue may still hold entries of tasks
+//   3. Stop the pool: parked workers leave with no slot. Join them, and the spares. A queue may still hold entries of
+//   tasks
 //      that a waiter claimed, or that were given up: they hold the engine's reference, and are dropped.
 //   4. closed_: from now on blocks are freed to the depot under its lock, whoever drops a handle.
 //   5. Root failures that no wait has reported go to the warning handler.
-// bury() puts the closed engine into the graveyard. A buried engine is deleted once all blocks that were taken are free,
-// and it is known that the last thread to free one has left it (Lane::freed is its last touch).
+// bury() puts the closed engine into the graveyard. A buried engine is deleted once all blocks that were taken are
+// free, and it is known that the last thread to free one has left it (Lane::freed is its last touch).
 #include <polyreme/errors.hpp>
 
+#include "runtime/engine.hpp"
+#include "runtime/threads.hpp"
+#include "trace/recorder.hpp"
+
 #include <hwloc.h>
+
 #include <sched.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdio>
-
-#include "runtime/engine.hpp"
-#include "runtime/threads.hpp"
-#include "trace/recorder.hpp"
 
 namespace polyreme::runtime {
 
@@ -100,7 +102,8 @@ Engine::Engine(EngineOptions options)
       deck_(slots_) {
   deck_.interpreter = options_.interpreter;
   deck_.max_ready = options_.max_ready;
-  for (std::uint32_t slot = 0; slot < slots_; ++slot) deck_.lanes.add(depot_, slot);
+  for (std::uint32_t slot = 0; slot < slots_; ++slot)
+    deck_.lanes.add(depot_, slot);
 }
 
 Engine::~Engine() = default;  // here, where trace::Recorder is complete
@@ -116,7 +119,8 @@ Engine* Engine::open(EngineOptions options) {
   announce_engine(*engine);
   try {
     const std::lock_guard lock(engine->threads_mutex_);
-    for (std::uint32_t i = 0; i < engine->slots_; ++i) engine->start_worker_locked();
+    for (std::uint32_t i = 0; i < engine->slots_; ++i)
+      engine->start_worker_locked();
     // The thread that opens a runtime is the one that spawns, as a rule: until it waits, what others wait for may come.
     engine->add_producer();
   } catch (...) {
@@ -160,10 +164,12 @@ void Engine::close() {
       const std::lock_guard lock(threads_mutex_);
       leaving.swap(threads_);
     }
-    for (std::thread& thread : leaving) thread.join();
+    for (std::thread& thread : leaving)
+      thread.join();
   }
   drop_stale_entries();
-  for (const auto& space : live_spaces()) space->close();
+  for (const auto& space : live_spaces())
+    space->close();
   closed_.store(true, std::memory_order_release);
   const Failures failures = take_failures();
   for (const Failure& failure : failures.roots) {
@@ -177,7 +183,8 @@ void Engine::drop_stale_entries() noexcept {
     for (auto& queue : deck_.lanes[i].queues) {
       std::uint32_t count = 0;
       while (queue.steal_half(stale, count) != sync::Steal::kEmpty) {
-        for (std::uint32_t k = 0; k < count; ++k) release(*stale[k]);
+        for (std::uint32_t k = 0; k < count; ++k)
+          release(*stale[k]);
       }
     }
   }
@@ -185,8 +192,7 @@ void Engine::drop_stale_entries() noexcept {
 
 bool Engine::all_freed() const noexcept {
   // Freed first: what is freed was taken.
-  const std::uint64_t freed =
-      deck_.lanes.sum(&launch::Lane::freed) + freed_outside_.load(std::memory_order_acquire);
+  const std::uint64_t freed = deck_.lanes.sum(&launch::Lane::freed) + freed_outside_.load(std::memory_order_acquire);
   return freed == deck_.lanes.sum(&launch::Lane::taken);
 }
 

@@ -52,8 +52,8 @@ class ForeignPart {
   };
 
   Entry& entry_for(const Engine& engine) {
-    const auto found = std::ranges::find_if(entries_,
-                                    [&](const Entry& entry) { return entry.serial == engine.serial(); });
+    const auto found =
+        std::ranges::find_if(entries_, [&](const Entry& entry) { return entry.serial == engine.serial(); });
     if (found != entries_.end()) return *found;
     drop_dead();
     entries_.push_back({engine.serial(), nullptr, 0});
@@ -98,7 +98,9 @@ launch::Lane& adopt_lane(Engine& engine) {
   return *entry.lane;
 }
 
-std::int64_t& producer_depth(const Engine& engine) { return foreign_part().entry_for(engine).producer_depth; }
+std::int64_t& producer_depth(const Engine& engine) {
+  return foreign_part().entry_for(engine).producer_depth;
+}
 
 void announce_engine(Engine& engine) {
   Registry& all = registry();

@@ -1,17 +1,16 @@
 // Which lane belongs to the calling thread.
 //
-// A thread in a session of engine E uses the session's lane for E. For any other engine, and on foreign threads, it uses a
-// foreign lane of that engine, adopted at its first spawn and given back when the thread ends. The look-up compares
-// engine serials, which are never reused, so a stale entry of a dead engine is never followed.
+// A thread in a session of engine E uses the session's lane for E. For any other engine, and on foreign threads, it
+// uses a foreign lane of that engine, adopted at its first spawn and given back when the thread ends. The look-up
+// compares engine serials, which are never reused, so a stale entry of a dead engine is never followed.
 #pragma once
-
-#include <cstdint>
 
 #include "launch/lane.hpp"
 #include "runtime/engine.hpp"
 
-namespace polyreme::runtime {
+#include <cstdint>
 
+namespace polyreme::runtime {
 
 #if defined(__GNUC__)
 // Shared libraries would otherwise pay a call for each access; these few bytes fit the static surplus.

@@ -20,7 +20,8 @@ void Engine::start_trace() {
     if (!all_free || !deck_.lanes.quiescent()) return false;
     recorder_ = std::make_unique<trace::Recorder>();
     trace_base_ = deck_.lanes.sum(&launch::Lane::spawned);
-    for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n; ++i) attach_locked(deck_.lanes[i]);
+    for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n; ++i)
+      attach_locked(deck_.lanes[i]);
     return true;
   };
   while (!deck_.pool.locked(attach_all)) {
@@ -45,11 +46,13 @@ void Engine::attach_trace(launch::Lane& lane) {
 void Engine::write_trace(const std::string& path) {
   static_cast<void>(wait_quiescent(-1, nullptr));
   const std::lock_guard lock(trace_mutex_);
-  if (recorder_ == nullptr) throw UsageError("polyreme: no trace runs; call start_trace() before the tasks are spawned");
+  if (recorder_ == nullptr)
+    throw UsageError("polyreme: no trace runs; call start_trace() before the tasks are spawned");
   tracing_.store(false, std::memory_order_relaxed);
   trace::TraceMeta meta;
   deck_.pool.locked([&](bool) {
-    for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n; ++i) deck_.lanes[i].trace = nullptr;
+    for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n; ++i)
+      deck_.lanes[i].trace = nullptr;
     meta.tasks = deck_.lanes.sum(&launch::Lane::spawned) - trace_base_;
   });
   meta.workers = slots_;
@@ -60,7 +63,8 @@ void Engine::write_trace(const std::string& path) {
 void Engine::trace_spawn(Record& record, std::span<Record* const> predecessors, launch::Lane& lane) {
   if (record.rare != nullptr) lane.trace->name_task(record.id, detail::name_of(record));
   lane.trace->record(Kind::spawned, record.id);
-  for (const Record* predecessor : predecessors) lane.trace->record(Kind::dependency, record.id, predecessor->id);
+  for (const Record* predecessor : predecessors)
+    lane.trace->record(Kind::dependency, record.id, predecessor->id);
 }
 
 void Engine::trace_start(const Record& record, launch::Lane& lane) noexcept {

@@ -1,25 +1,25 @@
 // Waits, helping, and stalls.
 //
-// A wait inside a body: if the awaited task is ready and nobody has started it, the body's thread runs it in place, on its
-// slot. Otherwise the thread gives its slot up, sleeps until the task is done, and takes a slot again ahead of new tasks.
-// It runs nothing else meanwhile: a body under an unrelated one on the same stack could wait for what lies below it. A
-// worker that blocks sees to it first that another thread exists to serve its slot.
+// A wait inside a body: if the awaited task is ready and nobody has started it, the body's thread runs it in place, on
+// its slot. Otherwise the thread gives its slot up, sleeps until the task is done, and takes a slot again ahead of new
+// tasks. It runs nothing else meanwhile: a body under an unrelated one on the same stack could wait for what lies below
+// it. A worker that blocks sees to it first that another thread exists to serve its slot.
 //
-// A wait of a foreign thread: the same, but the thread must take a free slot before it runs the task. wait_all() runs any
-// task while a slot is free. Waits with a timeout never help: a body has no deadline.
+// A wait of a foreign thread: the same, but the thread must take a free slot before it runs the task. wait_all() runs
+// any task while a slot is free. Waits with a timeout never help: a body has no deadline.
 //
-// Stalls. When all slots are free, no queue holds a task, and no registered producer is left outside a wait, then nothing
-// will ever happen again unless an unregistered thread spawns. If somebody waits then, the first waiter is woken to look
-// for the cause (diagnose.cpp). This is decided under the slot pool's lock at each of the events that can bring it about:
-// the last slot becomes free; a wait begins; a producer leaves or waits.
+// Stalls. When all slots are free, no queue holds a task, and no registered producer is left outside a wait, then
+// nothing will ever happen again unless an unregistered thread spawns. If somebody waits then, the first waiter is
+// woken to look for the cause (diagnose.cpp). This is decided under the slot pool's lock at each of the events that can
+// bring it about: the last slot becomes free; a wait begins; a producer leaves or waits.
 //
 // Shared fields: waiters_, producers_, blocked_workers_ and the marked fields of Waiter belong to the slot pool's lock.
 // A Waiter is on the heap with two holders, the waiting thread and the successor list: either may be the last.
-#include <chrono>
-#include <system_error>
-
 #include "runtime/engine.hpp"
 #include "runtime/threads.hpp"
+
+#include <chrono>
+#include <system_error>
 
 namespace polyreme::runtime {
 
@@ -50,8 +50,8 @@ std::chrono::nanoseconds clamped(double seconds) noexcept {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(std::min(seconds, kMost)));
 }
 
-/// The waiter of this thread's last wait that timed out. It stays in its list until the task is done, so the next timed wait
-/// for that task takes it again: a loop of short waits must not fill the list.
+/// The waiter of this thread's last wait that timed out. It stays in its list until the task is done, so the next timed
+/// wait for that task takes it again: a loop of short waits must not fill the list.
 struct TimedOut {
   TimedOut() = default;
   TimedOut(const TimedOut&) = delete;
@@ -197,8 +197,7 @@ bool Engine::help_until_done(Record& record) {
 
 bool Engine::help_with(Record& record) {
   // Look before taking a slot: most waits are for tasks that are not ready.
-  if (record.pending.load(sync::memory_order_acquire) != 0 ||
-      (tasks::flags_of(record) & tasks::state::kStarted) != 0) {
+  if (record.pending.load(sync::memory_order_acquire) != 0 || (tasks::flags_of(record) & tasks::state::kStarted) != 0) {
     return false;
   }
   const std::uint32_t slot = deck_.pool.try_take();
@@ -257,7 +256,8 @@ void Engine::throw_failures() {
                      (failures.roots.size() == 1 ? " task failed, " : " tasks failed, ") +
                      std::to_string(failures.cancelled) + " not run because of that";
   constexpr std::size_t kNamed = 8;
-  for (std::size_t i = 0; i < failures.roots.size() && i < kNamed; ++i) what += "\n  " + describe(failures.roots[i]);
+  for (std::size_t i = 0; i < failures.roots.size() && i < kNamed; ++i)
+    what += "\n  " + describe(failures.roots[i]);
   if (failures.roots.size() > kNamed) what += "\n  …";
   throw TaskErrors(what, std::move(failures.roots), failures.cancelled);
 }
@@ -375,9 +375,10 @@ void Engine::ensure_spare() {
   const std::lock_guard lock(threads_mutex_);
   if (threads_.size() < slots_ + blocked_workers_ + 1) {
     if (threads_.size() >= slots_ + kMaxSpares) {
-      throw UsageError("polyreme: " + std::to_string(blocked_workers_) +
-                       " bodies wait for other tasks at once, each on a thread of its own; depend on tasks with `after` "
-                       "instead of waiting in bodies");
+      throw UsageError(
+          "polyreme: " + std::to_string(blocked_workers_) +
+          " bodies wait for other tasks at once, each on a thread of its own; depend on tasks with `after` "
+          "instead of waiting in bodies");
     }
     try {
       start_worker_locked();

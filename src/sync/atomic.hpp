@@ -1,8 +1,8 @@
 // The atomics facade: every concurrent structure of polyreme takes its atomics from here.
 //
 // In production it is std::atomic. With POLYREME_SYNC_RELACY the same names come from a model checker, so that the very
-// headers that ship are explored schedule by schedule (tests/model). Two rules keep that possible, and keep ThreadSanitizer
-// exact as well:
+// headers that ship are explored schedule by schedule (tests/model). Two rules keep that possible, and keep
+// ThreadSanitizer exact as well:
 //   - no stand-alone fences: an ordering is carried by an operation on a variable;
 //   - plain data that crosses threads is wrapped in sync::Shared, which the model checker watches for races.
 #pragma once

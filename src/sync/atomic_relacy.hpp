@@ -14,14 +14,14 @@
 #pragma once
 
 // Everything that Relacy's macros below would break comes first.
+#include <relacy/relacy.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <source_location>
 #include <utility>
 #include <vector>
-
-#include <relacy/relacy.hpp>
 
 // Relacy redefines keywords and standard names for the file that includes it; here it is wrapped instead.
 #undef memory_order_relaxed
@@ -139,6 +139,8 @@ class Shared {
 };
 
 /// A spinning thread lets the others go on.
-inline void spin_pause(Where where = Where::current()) { rl::yield(1, debug_info(where)); }
+inline void spin_pause(Where where = Where::current()) {
+  rl::yield(1, debug_info(where));
+}
 
 }  // namespace polyreme::sync

@@ -1,41 +1,46 @@
 // A work-stealing deque: the owner pushes and pops at the bottom, thieves take half from the top.
 //
 // Purpose. One per lane and domain. The owner works depth first (newest first), which keeps memory bounded in recursive
-// programs; thieves take the oldest half in one go, so that a steal pays for many tasks. After the circular growable array
-// of Chase and Lev (SPAA 2005), with both ends in one word and steal-half in the spirit of Hendler and Shavit (PODC 2002).
+// programs; thieves take the oldest half in one go, so that a steal pays for many tasks. After the circular growable
+// array of Chase and Lev (SPAA 2005), with both ends in one word and steal-half in the spirit of Hendler and Shavit
+// (PODC 2002).
 //
 // Fields and owners.
 //   range_        both ends in one word: bottom in the high half (so that its carry falls off), top in the low half.
 //                 Entries [top, bottom) are in the deque. Indices count modulo 2^32; a ring index is index & mask.
 //                 Only the owner changes bottom. Only the holder of thief_ changes top. Both by read-modify-write.
-//   ring_         the current ring. Written by the owner alone (growth). Old rings live until the deque dies: a thief may
+//   ring_         the current ring. Written by the owner alone (growth). Old rings live until the deque dies: a thief
+//   may
 //                 still read one. Their sizes double, so together they are no larger than the current one.
 //   thief_        1 while a thief is inside. At most one thief at a time; others go to another victim.
-//   drained_      entries before this index have been read by their thief: their places in the ring may be written again.
+//   drained_      entries before this index have been read by their thief: their places in the ring may be written
+//   again.
 //                 Written by the holder of thief_. drained_ <= top always; they are equal when no thief is inside.
 //   owner_drained_, owner-private: the last value of drained_ that the owner saw.
 //
 // Why it is safe.
 //   - Every entry leaves the range exactly once, because both ways out are a read-modify-write of one word.
-//   - A thief claims first (range_) and reads afterwards. What it claimed can neither be popped (it is outside the range)
-//     nor overwritten (push waits for drained_, or grows). So a claim does not depend on what the entries hold, and a range
-//     value that recurs (push and pop in between) is harmless. top cannot recur while a thief is inside.
-//   - Orderings: push publishes the entry and the ring by a release on range_; the claim acquires it. The thief's release of
+//   - A thief claims first (range_) and reads afterwards. What it claimed can neither be popped (it is outside the
+//   range)
+//     nor overwritten (push waits for drained_, or grows). So a claim does not depend on what the entries hold, and a
+//     range value that recurs (push and pop in between) is harmless. top cannot recur while a thief is inside.
+//   - Orderings: push publishes the entry and the ring by a release on range_; the claim acquires it. The thief's
+//   release of
 //     drained_ orders its reads before the owner's overwriting writes (acquire in make_room).
 //   - push ends in a seq_cst read-modify-write of range_, and looks_empty() is a seq_cst load: a pusher that afterwards
-//     loads the idle word (seq_cst) and a sleeper that announced itself there before its last look cannot both miss each
-//     other (launch/idle.hpp has the argument).
+//     loads the idle word (seq_cst) and a sleeper that announced itself there before its last look cannot both miss
+//     each other (launch/idle.hpp has the argument).
 #pragma once
+
+#include "base/checks.hpp"
+#include "base/layout.hpp"
+#include "sync/atomic.hpp"
 
 #include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
-
-#include "base/checks.hpp"
-#include "base/layout.hpp"
-#include "sync/atomic.hpp"
 
 namespace polyreme::sync {
 
@@ -118,7 +123,8 @@ class StealDeque {
                                            memory_order_acquire));
     // Loaded after the claim: at least as new as the ring that the claimed entries were written to.
     const Ring* ring = ring_.load(memory_order_acquire);
-    for (std::uint32_t i = 0; i < count; ++i) out[i] = ring->at(top + i).load(memory_order_relaxed);
+    for (std::uint32_t i = 0; i < count; ++i)
+      out[i] = ring->at(top + i).load(memory_order_relaxed);
     drained_.store(top + count, memory_order_release);  // partner: make_room
     thief_.store(0, memory_order_release);              // partner: the next thief's exchange
     return Steal::kTook;
@@ -149,7 +155,9 @@ class StealDeque {
   };
 
   static constexpr std::uint64_t kOneBottom = std::uint64_t{1} << 32;
-  static constexpr std::uint32_t bottom_of(std::uint64_t range) noexcept { return static_cast<std::uint32_t>(range >> 32); }
+  static constexpr std::uint32_t bottom_of(std::uint64_t range) noexcept {
+    return static_cast<std::uint32_t>(range >> 32);
+  }
   static constexpr std::uint32_t top_of(std::uint64_t range) noexcept { return static_cast<std::uint32_t>(range); }
   static constexpr std::uint64_t pack(std::uint32_t bottom, std::uint32_t top) noexcept {
     return (std::uint64_t{bottom} << 32) | top;
@@ -157,7 +165,8 @@ class StealDeque {
 
   Ring& make_room(std::uint32_t bottom, std::uint32_t count) {
     Ring* ring = ring_.load(memory_order_relaxed);
-    if (bottom - owner_drained_ + count <= ring->capacity()) [[likely]] return *ring;
+    if (bottom - owner_drained_ + count <= ring->capacity()) [[likely]]
+      return *ring;
     owner_drained_ = drained_.load(memory_order_acquire);  // partner: steal_half
     const std::uint32_t needed = bottom - owner_drained_ + count;
     if (needed <= ring->capacity()) return *ring;

@@ -37,9 +37,7 @@ class Mutex {
 /// Wakes spuriously, too.
 class Condition {
  public:
-  void wait(Mutex::Guard& guard, Where where = Where::current()) {
-    condition_.wait(guard.mutex_, debug_info(where));
-  }
+  void wait(Mutex::Guard& guard, Where where = Where::current()) { condition_.wait(guard.mutex_, debug_info(where)); }
   /// The deadline passes whenever the checker likes.
   [[nodiscard]] bool wait_until(Mutex::Guard& guard, std::chrono::steady_clock::time_point /*deadline*/,
                                 Where where = Where::current()) {

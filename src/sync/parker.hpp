@@ -4,9 +4,9 @@
 // nanoseconds more disappear beside the wake itself (5-17 us).
 #pragma once
 
-#include <chrono>
-
 #include "sync/mutex.hpp"
+
+#include <chrono>
 
 namespace polyreme::sync {
 
@@ -15,7 +15,8 @@ class Parker {
   /// Owner only. Blocks until a token is there; takes it.
   void park() {
     Mutex::Guard guard(mutex_);
-    while (!token_) condition_.wait(guard);
+    while (!token_)
+      condition_.wait(guard);
     token_ = false;
   }
 

@@ -11,15 +11,19 @@
 //   free          the slab cache
 // `state`, `pending` and `successors` are the only fields that several threads touch at a time.
 //
-// One word, `state`, holds the reference count and the flags. It changes only through the named transitions below, whose
-// results tell the caller what it must do. References: one for the engine from commit to completion, one for each handle,
-// one for a space's entry, and one for a queue entry whose task was claimed by a helping waiter.
+// One word, `state`, holds the reference count and the flags. It changes only through the named transitions below,
+// whose results tell the caller what it must do. References: one for the engine from commit to completion, one for each
+// handle, one for a space's entry, and one for a queue entry whose task was claimed by a helping waiter.
 //
-// A count of 1 seen by the holder of that reference cannot change under it: nobody else has a reference to copy. The hot
-// paths use this to leave out read-modify-writes (sole_owner()).
+// A count of 1 seen by the holder of that reference cannot change under it: nobody else has a reference to copy. The
+// hot paths use this to leave out read-modify-writes (sole_owner()).
 #pragma once
 
 #include <polyreme/detail/abi.hpp>
+
+#include "base/checks.hpp"
+#include "base/layout.hpp"
+#include "sync/atomic.hpp"
 
 #include <cstdint>
 #include <exception>
@@ -28,29 +32,25 @@
 #include <string>
 #include <vector>
 
-#include "base/checks.hpp"
-#include "base/layout.hpp"
-#include "sync/atomic.hpp"
-
 namespace polyreme::tasks {
 
 struct Record;
 
-/// Where a task stands in the successor list of one predecessor. Inline edges sit in the successor's record itself, so the
-/// successor follows from the address; see graph/successors.hpp.
+/// Where a task stands in the successor list of one predecessor. Inline edges sit in the successor's record itself, so
+/// the successor follows from the address; see graph/successors.hpp.
 struct Edge {
   std::uintptr_t next;
 };
 
 /// What few tasks have; a plain task has none of it.
 struct Rare {
-  std::string label;                          ///< the user's name, for messages and traces
-  std::exception_ptr failure;                 ///< what result() throws: the body's exception, or why it never ran
-  std::exception_ptr for_dependents;          ///< what dependents get instead, if that differs: a DependencyFailed
-  std::uint64_t cancelled_by = 0;             ///< id of the predecessor that failed first, or 0
-  std::shared_ptr<graph::SpaceState> space;   ///< the space whose id this task has
-  void* space_row = nullptr;                  ///< position of the id in its space: the row …
-  std::int64_t space_index = 0;               ///< … and the place in it
+  std::string label;                         ///< the user's name, for messages and traces
+  std::exception_ptr failure;                ///< what result() throws: the body's exception, or why it never ran
+  std::exception_ptr for_dependents;         ///< what dependents get instead, if that differs: a DependencyFailed
+  std::uint64_t cancelled_by = 0;            ///< id of the predecessor that failed first, or 0
+  std::shared_ptr<graph::SpaceState> space;  ///< the space whose id this task has
+  void* space_row = nullptr;                 ///< position of the id in its space: the row …
+  std::int64_t space_index = 0;              ///< … and the place in it
   std::shared_ptr<const std::vector<std::int64_t>> leading_indices;  ///< the id's other indices
 
   [[nodiscard]] const std::exception_ptr& failure_for_dependents() const noexcept {
@@ -67,13 +67,14 @@ inline constexpr std::uint64_t kPoisoned = 1ULL << 34;   ///< a predecessor fail
 inline constexpr std::uint64_t kFailed = 1ULL << 35;     ///< the body threw
 inline constexpr std::uint64_t kCancelled = 1ULL << 36;  ///< the body never ran
 inline constexpr std::uint64_t kHasResult = 1ULL << 37;
-inline constexpr std::uint64_t kClaimed = 1ULL << 38;    ///< started by a helping waiter: its queue entry is stale
+inline constexpr std::uint64_t kClaimed = 1ULL << 38;  ///< started by a helping waiter: its queue entry is stale
 }  // namespace state
 
 inline constexpr std::uint32_t kInlineEdges = 3;
 inline constexpr std::uintptr_t kClosed = 1;  ///< value of `successors` once the task is done
 
-/// Two cache lines; a power of two, for an edge finds its record by rounding down. The model checker's atomics are larger.
+/// Two cache lines; a power of two, for an edge finds its record by rounding down. The model checker's atomics are
+/// larger.
 inline constexpr std::size_t kRecordBytes = sync::kModelChecked ? 512 : 2 * base::kCacheLine;
 
 struct alignas(kRecordBytes) Record {
@@ -96,10 +97,10 @@ struct alignas(kRecordBytes) Record {
   } site;
 };
 
-inline constexpr std::uint16_t kFullRoad = 1;      ///< placed and admitted before it is launched
-inline constexpr std::uint16_t kEdgeBlocks = 2;    ///< the last inline edge holds a chain of edge blocks
-inline constexpr std::uint16_t kForeignSite = 4;    ///< spawned by a program in another language
-inline constexpr std::uint16_t kNotice = 8;         ///< tells someone of another task's end: runs even if all is cancelled
+inline constexpr std::uint16_t kFullRoad = 1;     ///< placed and admitted before it is launched
+inline constexpr std::uint16_t kEdgeBlocks = 2;   ///< the last inline edge holds a chain of edge blocks
+inline constexpr std::uint16_t kForeignSite = 4;  ///< spawned by a program in another language
+inline constexpr std::uint16_t kNotice = 8;  ///< tells someone of another task's end: runs even if all is cancelled
 
 static_assert(sizeof(Record) == kRecordBytes);
 #ifndef POLYREME_SYNC_RELACY
@@ -138,8 +139,8 @@ inline void reset(Record& record, std::uint64_t references, std::uint64_t flags)
   return (record.state.load(sync::memory_order_acquire) & state::kReferences) == state::kOneReference;
 }
 
-/// True when the engine's reference is the caller's and the only one: no handle is left, so none can be made any more. After
-/// a claim the last reference may be a handle.
+/// True when the engine's reference is the caller's and the only one: no handle is left, so none can be made any more.
+/// After a claim the last reference may be a handle.
 [[nodiscard]] inline bool only_engine_holds(const Record& record) noexcept {
   return (record.state.load(sync::memory_order_acquire) & (state::kReferences | state::kClaimed)) ==
          state::kOneReference;
@@ -187,18 +188,20 @@ inline void unclaim_spawn(Record& record) noexcept {
   return true;
 }
 
-/// ready → running, for a thread that holds a handle while the record is still in some queue. Tasks of the full road are
-/// refused: they are ready before they are admitted. On success the engine's
-/// reference stays with that queue entry: whoever pops it drops it.
+/// ready → running, for a thread that holds a handle while the record is still in some queue. Tasks of the full road
+/// are refused: they are ready before they are admitted. On success the engine's reference stays with that queue entry:
+/// whoever pops it drops it.
 [[nodiscard]] inline bool try_claim(Record& record) noexcept {
   // Acquire: partner is the last count-down; the record is complete and its predecessors are done.
   if (record.pending.load(sync::memory_order_acquire) != 0 || (record.flags & kFullRoad) != 0) return false;
   return claim(record);
 }
 
-/// waiting → done, for a task that a deadlock search dooms while predecessors still count it. The engine's reference stays
-/// with the queue entry that the last count-down will make.
-[[nodiscard]] inline bool take_over_waiting(Record& record) noexcept { return claim(record); }
+/// waiting → done, for a task that a deadlock search dooms while predecessors still count it. The engine's reference
+/// stays with the queue entry that the last count-down will make.
+[[nodiscard]] inline bool take_over_waiting(Record& record) noexcept {
+  return claim(record);
+}
 
 /// waiting: a predecessor failed. True: the caller is the first and sets rare->failure, before its count-down.
 [[nodiscard]] inline bool set_poisoned(Record& record) noexcept {

@@ -18,26 +18,26 @@
 namespace polyreme::trace {
 
 enum class Kind : std::uint32_t {
-    spawned,
-    dependency,  // arg: the id of the task that this one comes after
-    started,
-    finished,
-    failed,
-    suspended,
-    resumed,
-    cancelled,  // arg: the id of the task whose end was the cause, or kNoTask if the user asked for it
-    named,      // internal: the name of a task; ThreadBuffer::name_task records it
+  spawned,
+  dependency,  // arg: the id of the task that this one comes after
+  started,
+  finished,
+  failed,
+  suspended,
+  resumed,
+  cancelled,  // arg: the id of the task whose end was the cause, or kNoTask if the user asked for it
+  named,      // internal: the name of a task; ThreadBuffer::name_task records it
 };
 
 inline constexpr std::uint64_t kNoTask = ~std::uint64_t{0};
 
 // Two of these fill a cache line.
 struct Event {
-    std::uint64_t time_ns;  // of the steady clock
-    std::uint64_t task;     // unique id while the trace runs; any 64-bit number but kNoTask
-    std::uint64_t arg;
-    std::uint32_t where;  // the slot, for started, finished, failed, suspended and resumed
-    Kind kind;
+  std::uint64_t time_ns;  // of the steady clock
+  std::uint64_t task;     // unique id while the trace runs; any 64-bit number but kNoTask
+  std::uint64_t arg;
+  std::uint32_t where;  // the slot, for started, finished, failed, suspended and resumed
+  Kind kind;
 };
 
 static_assert(sizeof(Event) == 32);

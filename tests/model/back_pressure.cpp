@@ -2,12 +2,13 @@
 //
 //   - The thread does not sleep for ever while thieves take its tasks.
 //   - It wakes with at most half of the limit in its lane, and no wake-up is left over for its next sleep.
-#include <array>
-#include <cstdint>
-
 #include "launch/back_pressure.hpp"
+
 #include "support/model.hpp"
 #include "sync/deque.hpp"
+
+#include <array>
+#include <cstdint>
 
 namespace {
 
@@ -29,7 +30,8 @@ class PressureModel : public Model<1 + kThieves> {
     if (index == 0) {
       produce();
     } else {
-      while (!produced_) steal();
+      while (!produced_)
+        steal();
     }
   }
 
@@ -38,8 +40,7 @@ class PressureModel : public Model<1 + kThieves> {
     for (std::uint32_t task = 0; task < kTasks; ++task) {
       lane_.push(task);
       if (lane_.size_hint() <= kLimit) continue;
-      pressure_.sleep_while_full(
-          kLimit, [this] { return lane_.size_hint(); }, [](Parker& parker) { parker.park(); });
+      pressure_.sleep_while_full(kLimit, [this] { return lane_.size_hint(); }, [](Parker& parker) { parker.park(); });
       require(lane_.size_hint() <= kLimit / 2, "the owner of a full lane was woken too early");
     }
     produced_ = true;

@@ -4,13 +4,13 @@
 //   - The last one, and a helping waiter that finds the count at 0, see what every predecessor wrote, and what the
 //     spawning thread wrote.
 //   - A failing predecessor leaves its cause; the first one's cause stays.
-#include <array>
-#include <exception>
-
 #include "complete/finish.hpp"
 #include "graph/dependencies.hpp"
 #include "support/model.hpp"
 #include "support/task.hpp"
+
+#include <array>
+#include <exception>
 
 namespace {
 
@@ -97,10 +97,12 @@ class LinkModel : public Model<1 + kCompleting> {
   void thread(unsigned index) override {
     if (index == 0) {
       link();
-      for (Record* predecessor : predecessors_) release(*predecessor);
+      for (Record* predecessor : predecessors_)
+        release(*predecessor);
       return;
     }
-    for (std::size_t i = index - 1; i < kPredecessors; i += kCompleting) complete(*predecessors_[i], choose(3) == 0);
+    for (std::size_t i = index - 1; i < kPredecessors; i += kCompleting)
+      complete(*predecessors_[i], choose(3) == 0);
   }
 
   void after() override {
@@ -156,7 +158,8 @@ class LinkModel : public Model<1 + kCompleting> {
     const bool poisoned = (tasks::flags_of(record) & tasks::state::kPoisoned) != 0;
     require(poisoned == (failed_ != 0), "a failure got lost, or came from nowhere");
     require(!poisoned || record.rare->failure != nullptr, "a failure came without its cause");
-    polyreme::graph::for_each_block(record, [](void* block) { delete static_cast<polyreme::graph::EdgeBlock*>(block); });
+    polyreme::graph::for_each_block(record,
+                                    [](void* block) { delete static_cast<polyreme::graph::EdgeBlock*>(block); });
     record.flags = 0;
   }
 

@@ -2,12 +2,13 @@
 //
 //   - Every interpreter task runs exactly once, alone in the interpreter, and so does every native one beside it.
 //   - No interpreter task is left while all threads sleep.
-//   - While interpreter work is ready and a slot is free, some thread is in the interpreter or on its way: a native body
+//   - While interpreter work is ready and a slot is free, some thread is in the interpreter or on its way: a native
+//   body
 //     that needs an interpreter task to run beside it does not wait for ever.
-#include <utility>
-
 #include "support/crew.hpp"
 #include "support/model.hpp"
+
+#include <utility>
 
 namespace {
 

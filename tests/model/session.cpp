@@ -2,13 +2,14 @@
 //
 //   - Every task runs exactly once, on a slot, and sees what its spawner wrote.
 //   - No task is left while all threads sleep; the wait for all tasks ends, and not before.
-//   - A task does not wait for another one to end while a slot is free: where one body needs the other to run beside it,
+//   - A task does not wait for another one to end while a slot is free: where one body needs the other to run beside
+//   it,
 //     both get to run.
 // The checker reports threads that sleep for ever as a deadlock.
-#include <utility>
-
 #include "support/crew.hpp"
 #include "support/model.hpp"
+
+#include <utility>
 
 namespace {
 

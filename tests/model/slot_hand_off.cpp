@@ -5,12 +5,12 @@
 //   - A body that waits gives its slot to others; no task is left behind by that.
 //   - stop() lets every sleeping thread go.
 // The checker reports threads that sleep for ever as a deadlock, and those that spin for ever as a livelock.
-#include <array>
-#include <utility>
-
 #include "launch/slot_pool.hpp"
 #include "support/crew.hpp"
 #include "support/model.hpp"
+
+#include <array>
+#include <utility>
 
 namespace {
 
@@ -24,8 +24,8 @@ using polyreme::sync::Parker;
 using polyreme::sync::Shared;
 namespace sync = polyreme::sync;
 
-/// Thread 0 is a worker whose work does not end before all bodies have resumed; each of the others resumes one, and gives
-/// its slot up.
+/// Thread 0 is a worker whose work does not end before all bodies have resumed; each of the others resumes one, and
+/// gives its slot up.
 template <unsigned kResuming>
 class ResumeModel : public Model<1 + kResuming> {
  public:
@@ -50,8 +50,7 @@ class ResumeModel : public Model<1 + kResuming> {
         use(slot);
         sync::spin_pause();
       } else {
-        slot = pool_.park(
-            seat, slot, false, [] { return false; }, [] {});
+        slot = pool_.park(seat, slot, false, [] { return false; }, [] {});
       }
     }
   }
@@ -62,8 +61,7 @@ class ResumeModel : public Model<1 + kResuming> {
       const std::uint32_t slot = pool_.resume(seat);
       require(slot != kNoSlot, "a resumed body got no slot");
       use(slot);
-      pool_.give_up(
-          slot, false, [] { return false; }, [] {});
+      pool_.give_up(slot, false, [] { return false; }, [] {});
     }
     if (left_.fetch_sub(1, sync::memory_order_acq_rel) == 1) pool_.stop();
   }

@@ -5,13 +5,13 @@
 //   - Whoever takes an item sees what its pusher wrote before the push.
 //
 // The ring begins with two places, so that the owner's pushes make it grow while thieves are inside.
+#include "support/model.hpp"
+#include "sync/deque.hpp"
+
 #include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
-
-#include "support/model.hpp"
-#include "sync/deque.hpp"
 
 namespace {
 
@@ -28,7 +28,8 @@ template <unsigned kThieves>
 class DequeModel : public Model<1 + kThieves> {
  public:
   void after() override {
-    for (std::uint32_t item = 0; item < pushed_; ++item) require(taken_[item] == 1, "an item was lost");
+    for (std::uint32_t item = 0; item < pushed_; ++item)
+      require(taken_[item] == 1, "an item was lost");
   }
 
  protected:
@@ -41,7 +42,8 @@ class DequeModel : public Model<1 + kThieves> {
   void push_reversed(std::uint32_t count) {
     // items[0] is to be popped first: the highest number comes first.
     std::vector<std::uint32_t> items(count);
-    for (std::uint32_t i = count; i-- > 0;) items[i] = fresh();
+    for (std::uint32_t i = count; i-- > 0;)
+      items[i] = fresh();
     deque_.push_reversed(items);
     own_.insert(own_.end(), items.rbegin(), items.rend());
   }
@@ -58,7 +60,8 @@ class DequeModel : public Model<1 + kThieves> {
   }
 
   void pop_all() {
-    while (!own_.empty()) pop();
+    while (!own_.empty())
+      pop();
   }
 
   void steal() {

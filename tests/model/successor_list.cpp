@@ -4,13 +4,13 @@
 //   - Whoever is told that the task is done sees its result; whoever is notified sees what the pusher wrote.
 //   - A member is its owner's again once it was notified: here it is freed then.
 //   - A pusher may let its handle go at once; the task is freed once, by the last to let go.
-#include <array>
-#include <memory>
-
 #include "complete/finish.hpp"
 #include "graph/successors.hpp"
 #include "support/model.hpp"
 #include "support/task.hpp"
+
+#include <array>
+#include <memory>
 
 namespace {
 

@@ -170,7 +170,9 @@ def test_indices(rt: pr.Runtime, index: Any) -> None:
     space = rt.space("T")
     rt.spawn(lambda: "value", id=space[index])
     assert space[index].result() == "value"
-    assert space[index].name == f"T[{', '.join(str(int(i)) for i in (index if isinstance(index, tuple) else (index,)))}]"
+    assert (
+        space[index].name == f"T[{', '.join(str(int(i)) for i in (index if isinstance(index, tuple) else (index,)))}]"
+    )
 
 
 def test_the_largest_index_is_refused_in_every_form(rt: pr.Runtime) -> None:

@@ -30,7 +30,9 @@ def test_the_spawn_that_closes_a_circle_raises(rt: pr.Runtime, length: int) -> N
     space = rt.space("T")
     for i in range(length - 1):
         rt.spawn(lambda: None, id=space[i], after=space[i + 1])
-    with pytest.raises(pr.CycleError, match=rf"T\[{length - 1}\] closes a circle of dependencies: T\[{length - 1}\] ->"):
+    with pytest.raises(
+        pr.CycleError, match=rf"T\[{length - 1}\] closes a circle of dependencies: T\[{length - 1}\] ->"
+    ):
         rt.spawn(lambda: None, id=space[length - 1], after=space[0])
     rt.spawn(lambda: None, id=space[length - 1])  # the id is still free
     rt.wait()

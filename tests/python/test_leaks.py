@@ -230,7 +230,9 @@ def test_reference_counts_are_even(single: pr.Runtime, name: str) -> None:
     settle(single)
     after = [sys.getrefcount(one) for one in watched]
     # Caches of the interpreter and of pytest move a few; a leak of one a call moves hundreds.
-    assert all(abs(x - y) < 20 for x, y in zip(before, after, strict=True)), list(zip(watched, before, after, strict=True))
+    assert all(abs(x - y) < 20 for x, y in zip(before, after, strict=True)), list(
+        zip(watched, before, after, strict=True)
+    )
 
 
 def test_references_of_none_do_not_drift(single: pr.Runtime) -> None:

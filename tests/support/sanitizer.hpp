@@ -3,14 +3,14 @@
 
 #if defined(__SANITIZE_THREAD__)
 
-// The reference count of exceptions is kept inside the C++ library, which is not instrumented: the last owner's destructor
-// looks as if it raced with the other owners' reads.
-// NOLINTBEGIN(bugprone-reserved-identifier): the sanitizer chose the name. It looks for it from its own shared library.
+// The reference count of exceptions is kept inside the C++ library, which is not instrumented: the last owner's
+// destructor looks as if it raced with the other owners' reads. NOLINTBEGIN(bugprone-reserved-identifier): the
+// sanitizer chose the name. It looks for it from its own shared library.
 extern "C" __attribute__((visibility("default"))) const char* __tsan_default_suppressions();
 extern "C" const char* __tsan_default_suppressions() {
-    return "race:std::__exception_ptr::exception_ptr::_M_release\n"
-           "race:std::runtime_error::~runtime_error\n"
-           "race:std::logic_error::~logic_error\n";
+  return "race:std::__exception_ptr::exception_ptr::_M_release\n"
+         "race:std::runtime_error::~runtime_error\n"
+         "race:std::logic_error::~logic_error\n";
 }
 // NOLINTEND(bugprone-reserved-identifier)
 

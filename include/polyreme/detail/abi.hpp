@@ -1,7 +1,7 @@
 // The seam between the header-only front (templates) and the compiled engine. Not for users: no stability is promised.
 //
-// A spawn goes through three calls: begin_spawn() hands out a record with room for the body, the front constructs the body
-// there, commit_spawn() adds the dependencies and lets the task go. abort_spawn() undoes the first when the body's
+// A spawn goes through three calls: begin_spawn() hands out a record with room for the body, the front constructs the
+// body there, commit_spawn() adds the dependencies and lets the task go. abort_spawn() undoes the first when the body's
 // construction throws.
 #pragma once
 
@@ -59,8 +59,8 @@ enum class Domain : std::uint8_t { kNative = 0, kInterpreter = 1 };
                                         std::span<const std::int64_t> index, Domain domain = Domain::kNative);
 /// Undoes begin_spawn. The storage holds no body.
 void abort_spawn(Record& record) noexcept;
-/// Lets the task go once the predecessors (borrowed) are done. The caller keeps its reference. When this throws, the spawn
-/// is undone, the body destroyed.
+/// Lets the task go once the predecessors (borrowed) are done. The caller keeps its reference. When this throws, the
+/// spawn is undone, the body destroyed.
 void commit_spawn(Record& record, std::span<Record* const> predecessors);
 
 void retain(Record& record) noexcept;

@@ -151,6 +151,6 @@ constexpr const std::type_info* result_type() noexcept {
 
 template <class Body, class Result>
 inline constexpr BodyOps kBodyOps{&run_body<Body, Result>, &destroy_body_in<Body>, result_destructor<Result>(),
-                              result_type<Result>()};
+                                  result_type<Result>()};
 
 }  // namespace polyreme::detail

@@ -1,6 +1,12 @@
-// Workers, lanes and sessions of the production code (launch/), with bodies that the models choose. What the engine adds
-// around them (runtime/waiting.cpp: a worker's life, the wait for all tasks) is repeated here.
+// Workers, lanes and sessions of the production code (launch/), with bodies that the models choose. What the engine
+// adds around them (runtime/waiting.cpp: a worker's life, the wait for all tasks) is repeated here.
 #pragma once
+
+#include "base/slab.hpp"
+#include "launch/session.hpp"
+#include "support/model.hpp"
+#include "support/task.hpp"
+#include "sync/parker.hpp"
 
 #include <array>
 #include <cstddef>
@@ -8,12 +14,6 @@
 #include <memory>
 #include <new>
 #include <vector>
-
-#include "base/slab.hpp"
-#include "launch/session.hpp"
-#include "support/model.hpp"
-#include "support/task.hpp"
-#include "sync/parker.hpp"
 
 namespace polyreme::model {
 
@@ -47,7 +47,8 @@ class Crew {
   Crew(const Crew&) = delete;
   Crew& operator=(const Crew&) = delete;
   ~Crew() {
-    for (Task* task : tasks_) free_task(*task);
+    for (Task* task : tasks_)
+      free_task(*task);
   }
 
   base::BlockDepot depot{nullptr};  ///< outlives the lanes, which give their blocks back
@@ -121,13 +122,13 @@ class Crew {
       waiting_ = true;
       if (all_free) on_all_idle_locked();
     });
-    while (!deck.lanes.quiescent()) waiter_.park();
+    while (!deck.lanes.quiescent())
+      waiter_.park();
     deck.pool.locked([this](bool) { waiting_ = false; });
   }
 
   void give_up(std::uint32_t slot, bool searching) {
-    deck.pool.give_up(
-        slot, searching, [this] { return deck.any_work(); }, [this] { on_all_idle_locked(); });
+    deck.pool.give_up(slot, searching, [this] { return deck.any_work(); }, [this] { on_all_idle_locked(); });
   }
 
   /// To be called after wait_all(): ends the workers.
@@ -159,7 +160,8 @@ class Crew {
   /// A thread's session, at an address that is the same in every run: the order of its victims depends on it.
   class SessionPlace {
    public:
-    SessionPlace(Crew& crew, unsigned thread) : session_(::new (static_cast<void*>(&memory_[thread])) Session(crew, crew.deck)) {}
+    SessionPlace(Crew& crew, unsigned thread)
+        : session_(::new (static_cast<void*>(&memory_[thread])) Session(crew, crew.deck)) {}
     SessionPlace(const SessionPlace&) = delete;
     SessionPlace& operator=(const SessionPlace&) = delete;
     ~SessionPlace() { session_->~Session(); }

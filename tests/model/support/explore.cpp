@@ -1,9 +1,9 @@
 // The instances of Relacy: one for each number of threads and kind of search, whatever the models are.
+#include "support/model.hpp"
+
 #include <chrono>
 #include <iostream>
 #include <sstream>
-
-#include "support/model.hpp"
 
 namespace polyreme::model {
 

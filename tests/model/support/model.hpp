@@ -1,15 +1,15 @@
 // What the model programs share.
 //
-// A model is a class derived from Model<threads>: it builds the structure under test, thread(index) is run by each thread,
-// and after(), or the destructor, sees the end. Exploration runs it under many schedules; a broken property ends the
-// program with the history of the schedule that broke it.
+// A model is a class derived from Model<threads>: it builds the structure under test, thread(index) is run by each
+// thread, and after(), or the destructor, sees the end. Exploration runs it under many schedules; a broken property
+// ends the program with the history of the schedule that broke it.
 #pragma once
+
+#include "sync/atomic.hpp"
 
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
-
-#include "sync/atomic.hpp"
 
 namespace polyreme::model {
 
@@ -19,7 +19,9 @@ inline void require(bool holds, const char* what, sync::Where where = sync::Wher
 }
 
 /// A choice that the checker makes: 0 … count - 1.
-[[nodiscard]] inline unsigned choose(unsigned count) { return rl::rand(count); }
+[[nodiscard]] inline unsigned choose(unsigned count) {
+  return rl::rand(count);
+}
 
 /// One run of a model: everything in it lives for one schedule.
 class AnyModel {

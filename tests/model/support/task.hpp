@@ -1,12 +1,12 @@
 // A task of the models: a production record in memory of its own, with watched data.
 #pragma once
 
-#include <cstdint>
-
 #include "graph/successors.hpp"
 #include "support/model.hpp"
 #include "sync/atomic.hpp"
 #include "task/record.hpp"
+
+#include <cstdint>
 
 namespace polyreme::model {
 
@@ -17,7 +17,9 @@ struct Task : tasks::Record {
 
 inline constexpr int kResult = 42;
 
-[[nodiscard]] inline Task& task_of(tasks::Record& record) { return static_cast<Task&>(record); }
+[[nodiscard]] inline Task& task_of(tasks::Record& record) {
+  return static_cast<Task&>(record);
+}
 
 /// A record that is being built, as the engine hands it out.
 [[nodiscard]] inline Task& make_task(std::uint64_t references) {
@@ -43,7 +45,8 @@ inline constexpr int kResult = 42;
 inline void take_back(std::uintptr_t& next) {
   static graph::Listener trap = {
       .next = 0,
-      .notify = [](graph::Listener&, tasks::Record&) noexcept { require(false, "a member was read that was given back"); },
+      .notify = [](graph::Listener&,
+                   tasks::Record&) noexcept { require(false, "a member was read that was given back"); },
       .waiting_body = nullptr};
   // Volatile, for the memory may be freed next.
   *const_cast<volatile std::uintptr_t*>(&next) = reinterpret_cast<std::uintptr_t>(&trap) | graph::kListener;
@@ -52,7 +55,8 @@ inline void take_back(std::uintptr_t& next) {
 /// Races with every access that does not happen before; later ones touch freed memory.
 inline void free_task(tasks::Record& record) {
   Task& task = task_of(record);
-  for (tasks::Edge& edge : task.edges) take_back(edge.next);
+  for (tasks::Edge& edge : task.edges)
+    take_back(edge.next);
   task.argument.set(0);
   task.result.set(0);
   delete task.rare;

@@ -1,9 +1,9 @@
 // Takes the place of src/base/ticks.hpp in the models: time passes when the checker likes.
 #pragma once
 
-#include <cstdint>
-
 #include "support/model.hpp"
+
+#include <cstdint>
 
 namespace polyreme::base {
 
@@ -14,6 +14,8 @@ namespace polyreme::base {
   return now;
 }
 
-[[nodiscard]] inline std::uint64_t ticks_per_us() noexcept { return 1; }
+[[nodiscard]] inline std::uint64_t ticks_per_us() noexcept {
+  return 1;
+}
 
 }  // namespace polyreme::base
