@@ -1,8 +1,8 @@
 """Shows that the model tests see what they are for.
 
-Each table in tests/model/weakenings/<model>.toml takes one ordering, one look or one step away from the production code.
-The model of that name has to fail with it, tests/model/<model>.cpp. Works on copies of the sources in build/weakenings and
-closes with `N passed, N failed`.
+Each table in tests/model/weakenings/<model>.toml takes one ordering, one look or one step away from the production
+code. The model of that name has to fail with it, tests/model/<model>.cpp. Works on copies of the sources in
+build/weakenings and closes with `N passed, N failed`.
 
     tools/check_weakenings.py [MODEL | MODEL.WEAKENING]...      all by default
 """
@@ -32,7 +32,7 @@ RUN_LIMIT_S = 600
 CONFIGURE = ("--preset", "model", "-DCMAKE_CXX_FLAGS_RELEASE=-O1")
 
 
-class NotApplicable(Exception):
+class NotApplicable(Exception):  # noqa: N818  says what it is
     """A weakening does not fit the sources any more."""
 
 
@@ -69,7 +69,7 @@ def read_all() -> list[Weakening]:
 
 
 def pattern_of(text: str) -> re.Pattern[str]:
-    """Matches the same C++ tokens however they are laid out, so that a formatter does not part a weakening from its code."""
+    """Matches the same C++ tokens however they are laid out, so that formatting does not part it from its code."""
     tokens = re.findall(r"\w+|[^\w\s]", text)
     pattern = ""
     for previous, token in zip(["", *tokens], tokens, strict=False):
@@ -81,7 +81,7 @@ def pattern_of(text: str) -> re.Pattern[str]:
 def weaken(source: str, weakening: Weakening) -> str:
     """Returns the source with the weakening's changes. Each has to fit in exactly one place."""
     for old, new in weakening.changes:
-        source, count = pattern_of(old).subn(lambda _, new=new: new, source)
+        source, count = pattern_of(old).subn(new.replace("\\", r"\\"), source)
         if count != 1:
             raise NotApplicable(f"{weakening.file} has {count} places, not one, that read: {old}")
     return source
@@ -95,10 +95,12 @@ class Workshop:
 
     @property
     def tree(self) -> Path:
+        """Where the weakened sources are."""
         return self.folder / "tree"
 
     @property
     def build(self) -> Path:
+        """Where they are built."""
         return self.folder / "build"
 
     def open(self) -> None:
@@ -164,6 +166,7 @@ def chosen(weakenings: list[Weakening], names: list[str]) -> list[Weakening]:
 
 
 def main() -> int:
+    """Runs the weakenings that the command line names."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="MODEL[.WEAKENING]", help="what to check; all by default")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many to check at a time")

@@ -40,7 +40,7 @@ class Executor(_Base):
         self._lock = threading.Lock()
         self._shut_down = False
         self._pending: set[Future[Any]] = set()
-        # Calls hold the executor, so when it is dropped without shutdown() none is left and only threads are to be ended.
+        # Calls hold the executor, so when it is dropped without shutdown() none is left: only threads are to be ended.
         self._dropped = weakref.finalize(self, _close_soon, self._runtime)
         self._dropped.atexit = False
 

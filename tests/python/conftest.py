@@ -5,9 +5,8 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING
 
-import pytest
-
 import polyreme as pr
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

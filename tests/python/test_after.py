@@ -7,9 +7,8 @@ import random
 import threading
 from typing import Any
 
-import pytest
-
 import polyreme as pr
+import pytest
 
 
 @pytest.fixture

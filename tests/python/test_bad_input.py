@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import polyreme as pr
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-import polyreme as pr
 
 
 def body(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
@@ -68,7 +67,11 @@ CALLS: list[tuple[Any, type[BaseException], str]] = [
     (lambda rt, T: rt.spawn("body"), TypeError, "must be callable, not 'body'"),
     (lambda rt, T: rt.spawn(T[0]), TypeError, "must be callable, not <Task T[0]"),
     (lambda rt, T: rt.spawn(T), TypeError, "must be callable, not <Space 'T'>"),
-    (lambda rt, T: rt.spawn(body, x=1), TypeError, "unexpected keyword argument 'x'; it takes after, name, kwargs and id"),
+    (
+        lambda rt, T: rt.spawn(body, x=1),
+        TypeError,
+        "unexpected keyword argument 'x'; it takes after, name, kwargs and id",
+    ),
     (lambda rt, T: rt.spawn(body, priority=1), TypeError, "'priority'"),
     (lambda rt, T: rt.spawn(body, capture="value"), TypeError, "'capture'"),
     (lambda rt, T: rt.spawn(body, id=3), TypeError, "id= is an entry of a space, such as T[3], not 3"),
@@ -76,7 +79,11 @@ CALLS: list[tuple[Any, type[BaseException], str]] = [
     (lambda rt, T: rt.spawn(body, id=T), TypeError, "not <Space 'T'>"),
     (lambda rt, T: rt.spawn(body, id=T[:3]), TypeError, "not <slice T[:3]>"),
     (lambda rt, T: rt.spawn(body, id=rt.spawn(body)), TypeError, "id= is an entry of a space"),
-    (lambda rt, T: rt.spawn(body, after=5), TypeError, "after= takes tasks, slices, spaces and sequences of these, not 5"),
+    (
+        lambda rt, T: rt.spawn(body, after=5),
+        TypeError,
+        "after= takes tasks, slices, spaces and sequences of these, not 5",
+    ),
     (lambda rt, T: rt.spawn(body, after="T"), TypeError, "not 'T'"),
     (lambda rt, T: rt.spawn(body, after=b"T"), TypeError, "not b'T'"),
     (lambda rt, T: rt.spawn(body, after=[T[0], 5]), TypeError, "not 5"),
@@ -98,7 +105,7 @@ CALLS: list[tuple[Any, type[BaseException], str]] = [
     (lambda rt, T: rt.spawn(body, after=Unprintable()), LookupError, "no repr"),
     # task
     (lambda rt, T: rt.task(id=T[0]), TypeError, "unexpected keyword argument 'id'"),
-    (lambda rt, T: rt.task(capture="copy"), ValueError, "capture='copy'; it is \"value\" (the default) or \"reference\""),
+    (lambda rt, T: rt.task(capture="copy"), ValueError, 'capture=\'copy\'; it is "value" (the default) or "reference"'),
     (lambda rt, T: rt.task(capture=1), ValueError, "capture=1"),
     (lambda rt, T: rt.task(nope=1), TypeError, "'nope'"),
     (lambda rt, T: rt.task(kwargs=3), TypeError, "kwargs= is a dict"),
@@ -219,7 +226,9 @@ values = st.one_of(
     st.text(max_size=3),
     st.binary(max_size=3),
     st.sampled_from(odd_objects()),
-    st.sampled_from(["task", "done", "failed", "id", "slice", "space", "runtime", "other"]).map(lambda name: ("live", name)),
+    st.sampled_from(["task", "done", "failed", "id", "slice", "space", "runtime", "other"]).map(
+        lambda name: ("live", name)
+    ),
     st.slices(5),
 )
 nested = st.recursive(values, lambda inner: st.lists(inner, max_size=3) | st.tuples(inner, inner), max_leaves=5)
@@ -274,7 +283,9 @@ ALLOWED = (
         st.tuples(
             st.sampled_from(["spawn", "task", "space", "index", "timeout", "callback", "wait"]),
             st.lists(nested, max_size=6),
-            st.dictionaries(st.sampled_from(["after", "id", "name", "kwargs", "capture", "timeout", "x"]), nested, max_size=4),
+            st.dictionaries(
+                st.sampled_from(["after", "id", "name", "kwargs", "capture", "timeout", "x"]), nested, max_size=4
+            ),
         ),
         max_size=8,
     )
@@ -331,5 +342,3 @@ def test_deeply_nested_after(pair: pr.Runtime) -> None:
     endless.append(endless)
     with pytest.raises(TypeError, match="after= takes tasks"):
         pair.spawn(body, after=endless)
-
-

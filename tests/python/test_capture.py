@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-import pytest
-
 import polyreme as pr
+import pytest
 
 
 @pytest.fixture
@@ -31,7 +30,7 @@ def held(single: pr.Runtime) -> Any:
 def module(source: str, **names: Any) -> dict[str, Any]:
     """Run source as a module or a notebook cell does: its variables are globals."""
     namespace: dict[str, Any] = {"__name__": "cell", "__builtins__": __builtins__, **names}
-    exec(compile(source, "<cell>", "exec"), namespace)  # noqa: S102
+    exec(compile(source, "<cell>", "exec"), namespace)
     return namespace
 
 
@@ -242,10 +241,10 @@ def test_a_variable_that_never_gets_a_value(held: Any) -> None:
     def outer() -> pr.Task[int]:
         @held.rt.task
         def body() -> int:
-            return value  # noqa: F821
+            return value
 
         if held is None:
-            value = 1  # noqa: F841
+            value = 1
         task: pr.Task[int] = body
         return task
 
@@ -529,7 +528,7 @@ def test_super_and_class_cells(rt: pr.Runtime) -> None:
 
             @rt.task
             def body() -> tuple[int, type]:
-                return super(__class__, self).value() + n, __class__  # type: ignore[name-defined] # noqa: F821, UP008
+                return super(__class__, self).value() + n, __class__  # type: ignore[name-defined]
 
             result: int = body.result()[0]
             assert body.result()[1] is Derived
@@ -576,7 +575,7 @@ def test_other_callables_are_run_as_they_are(rt: pr.Runtime) -> None:
 
 
 def test_lambdas_are_captured_too(held: Any) -> None:
-    tasks = [held.rt.task(after=held.first)(lambda: i) for i in range(3)]  # noqa: B023
+    tasks = [held.rt.task(after=held.first)(lambda: i) for i in range(3)]
     held.go()
     assert [task.result() for task in tasks] == [0, 1, 2]
 

@@ -6,9 +6,8 @@ import threading
 import warnings
 from typing import Any
 
-import pytest
-
 import polyreme as pr
+import pytest
 
 
 def failures_of(group: BaseExceptionGroup[Any]) -> list[type[BaseException]]:

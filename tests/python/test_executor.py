@@ -10,9 +10,8 @@ import weakref
 from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, CancelledError
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 import polyreme as pr
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

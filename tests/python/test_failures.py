@@ -7,9 +7,8 @@ import traceback
 import weakref
 from typing import Any
 
-import pytest
-
 import polyreme as pr
+import pytest
 
 
 class Boom(Exception):
@@ -44,7 +43,7 @@ def test_wait_raises_a_group_of_what_bodies_raised(rt: pr.Runtime) -> None:
 
 
 def test_leaving_the_block_raises_a_group() -> None:
-    with pytest.raises(ExceptionGroup, match=r"1 task failed, 2 not run because of that") as caught:  # noqa: PT012
+    with pytest.raises(ExceptionGroup, match=r"1 task failed, 2 not run because of that") as caught:
         with pr.Runtime(workers=2) as rt:
             first = rt.spawn(boom)
             second = rt.spawn(lambda x: x, first)

@@ -7,9 +7,8 @@ import sys
 import threading
 from typing import Any
 
-import pytest
-
 import polyreme as pr
+import pytest
 
 
 class Boom(Exception):

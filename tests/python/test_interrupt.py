@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 
 import pytest
-
 from programs import Program
 
 # What every program below begins with. `say` is heard by the test; `hear` waits for a line from it. The runtime says when

@@ -8,9 +8,8 @@ import threading
 import weakref
 from typing import Any
 
-import pytest
-
 import polyreme as pr
+import pytest
 
 
 class Boom(Exception):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-import pytest
-
 import polyreme as pr
+import pytest
 
 
 def fib(rt: pr.Runtime, n: int) -> int:

@@ -7,9 +7,8 @@ import operator
 import threading
 from typing import Any
 
-import pytest
-
 import polyreme as pr
+import pytest
 
 
 def echo(*args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
