@@ -28,8 +28,9 @@ TABLES = ROOT / "tests" / "model" / "weakenings"
 COPIED = ("CMakeLists.txt", "CMakePresets.json", "cmake", "include", "src", "tests")
 RUN_LIMIT_S = 600
 
-# The orderings are what is tested here: with less optimisation the programs are built sooner than they run longer.
-CONFIGURE = ("--preset", "model", "-DCMAKE_CXX_FLAGS_RELEASE=-O1")
+# With less optimisation the programs are built sooner by more than they run longer. What is left after a weakening may
+# well be unused.
+CONFIGURE = ("--preset", "model", "-DCMAKE_CXX_FLAGS_RELEASE=-O1", "-DPOLYREME_WERROR=OFF")
 
 
 class NotApplicable(Exception):  # noqa: N818  says what it is
@@ -71,11 +72,9 @@ def read_all() -> list[Weakening]:
 def pattern_of(text: str) -> re.Pattern[str]:
     """Matches the same C++ tokens however they are laid out, so that formatting does not part it from its code."""
     tokens = re.findall(r"\w+|[^\w\s]", text)
-    pattern = ""
-    for previous, token in zip(["", *tokens], tokens, strict=False):
-        both_words = bool(re.match(r"\w", token)) and bool(re.search(r"\w$", previous))
-        pattern += (r"\s+" if both_words else r"\s*") + re.escape(token)
-    return re.compile(pattern.removeprefix(r"\s*"))
+    # A boundary where a word begins or ends: `f` is not found in `ff`.
+    parts = [rf"\b{token}\b" if re.match(r"\w", token) else re.escape(token) for token in tokens]
+    return re.compile(r"\s*".join(parts))
 
 
 def weaken(source: str, weakening: Weakening) -> str:

@@ -129,7 +129,7 @@ bool parse_keywords(PyObject* const* values, PyObject* names, const char* functi
       return false;
     }
   }
-  if (out.keywords != nullptr && !PyDict_CheckExact(out.keywords)) {
+  if (out.keywords != nullptr && PyDict_Check(out.keywords) == 0) {
     PyErr_Format(PyExc_TypeError, "kwargs= is a dict of keyword arguments for the body, not %R", out.keywords);
     return false;
   }

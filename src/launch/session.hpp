@@ -1,7 +1,7 @@
 // A session: one thread's time with a slot, running tasks until it finds none.
 //
-// The loop, per task: hand the slot over if a resumed body wants it; every kFairness tasks look at foreign threads'
-// lanes first, so that work which feeds itself cannot starve them; inside the interpreter, stay there while there is
+// The loop, per task: hand the slot over if a resumed body wants it; after kFairness tasks without a look at foreign
+// lanes, look there first, so that work which feeds itself cannot starve them; inside the interpreter, stay there while there is
 // work for it and the hold lasts; else the own queue, newest first; else search: steal half of what another lane has. A
 // searcher spins for about the cost of one wake and then gives up; its caller parks or stops helping.
 //
@@ -58,7 +58,7 @@ struct Deck {
 template <class Port>
 class Session {
  public:
-  static constexpr std::uint32_t kFairness = 64;
+  static constexpr std::uint32_t kFairness = 512;
   static constexpr std::uint32_t kChain = 64;
   static constexpr std::uint64_t kSpinUs = 30;
   static constexpr std::uint64_t kHoldUs = 200;
@@ -149,7 +149,8 @@ class Session {
   }
 
   tasks::Record* next() {
-    if (++tick_ % kFairness == 0) {
+    if (++tick_ - last_foreign_ > kFairness) {
+      last_foreign_ = tick_;
       const detail::Domain domain = inside_ ? detail::Domain::kInterpreter : detail::Domain::kNative;
       if (tasks::Record* record = steal_from(domain, true); record != nullptr) return record;
     }
@@ -249,7 +250,10 @@ class Session {
       std::uint32_t taken = 0;
       if (lane.queue(domain).steal_half(loot_, taken) != sync::Steal::kTook) continue;
       lane_->steals.add(1);
-      if (lane.slot == ~0U) lane.back_pressure.taken(deck_.max_ready, [&] { return lane.ready(); });
+      if (lane.slot == ~0U) {
+        last_foreign_ = tick_;
+        lane.back_pressure.taken(deck_.max_ready, [&] { return lane.ready(); });
+      }
       for (std::uint32_t k = 1; k < taken && k < kPrefetch; ++k)
         prefetch(loot_[k]);
       if (taken > 1) {
@@ -282,6 +286,7 @@ class Session {
   Lane* lane_ = nullptr;
   std::uint32_t slot_ = kNoSlot;
   std::uint32_t tick_ = 0;
+  std::uint32_t last_foreign_ = 0;  ///< tick of the last look at foreign threads' lanes
   bool searching_ = false;
   bool inside_ = false;
   bool asked_ = false;

@@ -53,14 +53,14 @@ class Exporter {
     for (const BufferSnapshot& thread : threads_)
       dropped += thread.dropped();
     out_ << "{\"displayTimeUnit\":\"ns\",\n"
-         << "\"otherData\":{\"format\":\"polyreme-trace\",\"version\":1,\"workers\":" << std::uint64_t{meta_.workers}
-         << ",\"tasks\":" << meta_.tasks.value_or(tasks_.spawned_count()) << ",\"dropped\":" << dropped
+         << R"("otherData":{"format":"polyreme-trace","version":1,"workers":)" << std::uint64_t{meta_.workers}
+         << R"(,"tasks":)" << meta_.tasks.value_or(tasks_.spawned_count()) << R"(,"dropped":)" << dropped
          << "},\n\"traceEvents\":[";
   }
 
   void put_rows() {
     begin_event("M", "process_name", 0);
-    out_ << ",\"args\":{\"name\":\"polyreme\"}}";
+    out_ << R"(,"args":{"name":"polyreme"}})";
     for (std::uint64_t slot = 0; slot < meta_.workers; ++slot)
       put_row(slot, "slot " + std::to_string(slot));
     for (std::size_t i = 0; i < threads_.size(); ++i)
@@ -69,11 +69,11 @@ class Exporter {
 
   void put_row(std::uint64_t row, std::string_view name) {
     begin_event("M", "thread_name", row);
-    out_ << ",\"args\":{\"name\":";
+    out_ << R"(,"args":{"name":)";
     out_.put_string(name);
     out_ << "}}";
     begin_event("M", "thread_sort_index", row);
-    out_ << ",\"args\":{\"sort_index\":" << row << "}}";
+    out_ << R"(,"args":{"sort_index":)" << row << "}}";
   }
 
   // What has a slot, or only ran bodies, shows on the rows of the slots.
@@ -125,7 +125,7 @@ class Exporter {
   void put_spawn(const Event& spawned, BufferSnapshot::Cursor& events, std::uint64_t row) {
     const std::uint32_t number = tasks_.find(spawned.task).value();
     begin_instant("spawn", number, spawned.time_ns, row);
-    out_ << ",\"args\":{\"task\":" << std::uint64_t{number} << ",\"after\":[";
+    out_ << R"(,"args":{"task":)" << std::uint64_t{number} << R"(,"after":[)";
     bool first = true;
     const Event* next = events.peek();
     for (; next != nullptr && next->kind == Kind::dependency && next->task == spawned.task; next = events.peek()) {
@@ -140,7 +140,7 @@ class Exporter {
     const std::optional<std::uint32_t> number = tasks_.find(event.task);
     if (!number) return;
     begin_instant("dependency", *number, event.time_ns, row);
-    out_ << ",\"args\":{\"task\":" << std::uint64_t{*number} << ",\"after\":[";
+    out_ << R"(,"args":{"task":)" << std::uint64_t{*number} << R"(,"after":[)";
     bool first = true;
     put_after(*number, event.arg, first);
     out_ << "]}}";
@@ -159,31 +159,31 @@ class Exporter {
   void put_cancel(const Event& event, std::uint64_t row) {
     const std::uint32_t number = tasks_.find(event.task).value();
     begin_instant("cancel", number, event.time_ns, row);
-    out_ << ",\"args\":{\"task\":" << std::uint64_t{number} << ",\"outcome\":\"cancelled\"";
+    out_ << R"(,"args":{"task":)" << std::uint64_t{number} << R"(,"outcome":"cancelled")";
     if (event.arg == kNoTask)
-      out_ << ",\"requested\":true";
+      out_ << R"(,"requested":true)";
     else if (const std::optional<std::uint32_t> cause = tasks_.find(event.arg))
-      out_ << ",\"cause\":" << std::uint64_t{*cause};
+      out_ << R"(,"cause":)" << std::uint64_t{*cause};
     out_ << "}}";
   }
 
   void put_slice(const Event& from, const Event& to, std::size_t thread) {
     const std::uint32_t number = tasks_.find(from.task).value();
     begin_event("X", {}, from.where);
-    out_ << ",\"cat\":\"task\",\"name\":";
+    out_ << R"(,"cat":"task","name":)";
     put_name(number);
-    out_ << ",\"ts\":";
+    out_ << R"(,"ts":)";
     out_.put_time(from.time_ns - start_ns_);
-    out_ << ",\"dur\":";
+    out_ << R"(,"dur":)";
     out_.put_time(to.time_ns - from.time_ns);
-    out_ << ",\"args\":{\"task\":" << std::uint64_t{number};
+    out_ << R"(,"args":{"task":)" << std::uint64_t{number};
     const bool last = to.kind != Kind::suspended;
     if (tasks_.has_parts(number) || !last) {
       const std::uint64_t part = from.kind == Kind::resumed ? tasks_.part_resumed_at(number, from.time_ns) : 0;
-      out_ << ",\"part\":" << part << ",\"last\":" << (last ? "true" : "false");
+      out_ << R"(,"part":)" << part << R"(,"last":)" << (last ? "true" : "false");
     }
-    if (last) out_ << ",\"outcome\":" << (to.kind == Kind::finished ? "\"ok\"" : "\"failed\"");
-    out_ << ",\"thread\":" << std::uint64_t{thread} << "}}";
+    if (last) out_ << R"(,"outcome":)" << (to.kind == Kind::finished ? R"("ok")" : R"("failed")");
+    out_ << R"(,"thread":)" << std::uint64_t{thread} << "}}";
     if (!ends_.empty()) note_ends(ends_[number], from, to);
   }
 
@@ -208,7 +208,7 @@ class Exporter {
       // An arrow hangs on the slice around its time, and the end of a slice is not part of it.
       const std::uint64_t leave = from.end_ns > from.start_ns ? from.end_ns - 1 : from.end_ns;
       put_arrow_end("s", id, from.end_slot, leave, "");
-      put_arrow_end("f", id, to.start_slot, to.start_ns, ",\"bp\":\"e\"");
+      put_arrow_end("f", id, to.start_slot, to.start_ns, R"(,"bp":"e")");
       out_.flush_if_full();
     }
   }
@@ -216,33 +216,33 @@ class Exporter {
   void put_arrow_end(std::string_view phase, std::uint64_t id, std::uint64_t slot, std::uint64_t time_ns,
                      std::string_view more) {
     begin_event(phase, "after", slot);
-    out_ << ",\"cat\":\"arrow\",\"id\":" << id << ",\"ts\":";
+    out_ << R"(,"cat":"arrow","id":)" << id << R"(,"ts":)";
     out_.put_time(time_ns - start_ns_);
     out_ << more << "}";
   }
 
   // {"ph":…,"pid":…,"tid":…[,"name":…], to be continued by the caller.
   void begin_event(std::string_view phase, std::string_view name, std::uint64_t row) {
-    out_ << (first_event_ ? "\n" : ",\n") << "{\"ph\":\"" << phase << "\",\"pid\":" << kProcess << ",\"tid\":" << row;
+    out_ << (first_event_ ? "\n" : ",\n") << R"({"ph":")" << phase << R"(","pid":)" << kProcess << R"(,"tid":)" << row;
     first_event_ = false;
     if (!name.empty()) {
-      out_ << ",\"name\":";
+      out_ << R"(,"name":)";
       out_.put_string(name);
     }
   }
 
   void begin_instant(std::string_view category, std::uint32_t number, std::uint64_t time_ns, std::uint64_t row) {
     begin_event("i", {}, row);
-    out_ << ",\"s\":\"t\",\"cat\":\"" << category << "\",\"name\":";
+    out_ << R"(,"s":"t","cat":")" << category << R"(","name":)";
     put_name(number);
-    out_ << ",\"ts\":";
+    out_ << R"(,"ts":)";
     out_.put_time(time_ns - start_ns_);
   }
 
   void put_name(std::uint32_t number) {
     const std::string_view name = tasks_.name(number);
     if (name.empty())
-      out_ << "\"task " << std::uint64_t{number} << "\"";
+      out_ << R"("task )" << std::uint64_t{number} << R"(")";
     else
       out_.put_string(name);
   }
