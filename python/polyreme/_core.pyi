@@ -91,17 +91,6 @@ class Runtime:
         kwargs: dict[str, Any] | None = None,
         capture: Literal["value", "reference"] | None = "value",
     ) -> _Spawn: ...
-    @overload
-    def task(
-        self,
-        argument: object,
-        /,
-        *args: object,
-        after: _After | None = None,
-        name: str | None = None,
-        kwargs: dict[str, Any] | None = None,
-        capture: Literal["value", "reference"] | None = "value",
-    ) -> _Spawn: ...
     def space(self, name: str, /) -> Space: ...
     def stats(self) -> _Stats: ...
     def _open(self, workers: int, pin: bool, stall_warning: float, /) -> None: ...
@@ -118,192 +107,103 @@ class _Spawn:
 # ---- graphs, and runs of them
 
 class GraphFileError(ValueError): ...
-
 class GraphNotRunnable(ValueError): ...
 
 class GraphBounds:
-    """Bounds on the time of a run on CPU cores."""
-
     @property
-    def critical_path_us(self) -> float:
-        """The longest chain of dependent tasks."""
-
+    def critical_path_us(self) -> float: ...
     @property
-    def work_us(self) -> float:
-        """The time of all tasks."""
-
+    def work_us(self) -> float: ...
     @property
-    def core_us(self) -> float:
-        """The same, each task times the cores it holds."""
-
+    def core_us(self) -> float: ...
     @property
-    def lock_us(self) -> float:
-        """The time with the GIL of all tasks."""def makespan_us(self, workers: int) -> float:"""Return the time below which no run on this many cores can be."""class Graph:"""A task graph. Tasks are numbered as in their file, from 0."""
+    def lock_us(self) -> float: ...
+    def makespan_us(self, workers: int) -> float: ...
 
+class Graph:
     @property
-    def format(self) -> int:
-        """Format of the file, 1 or 2."""
-
+    def format(self) -> int: ...
     @property
     def task_count(self) -> int: ...
-
     @property
     def dependency_count(self) -> int: ...
+    def names(self) -> list[str]: ...
+    def spaces(self) -> list[str]: ...
+    def indices(self) -> list[list[int]]: ...
+    def dependencies(self) -> list[list[int]]: ...
+    def levels(self) -> list[int]: ...
+    def times_us(self) -> list[float]: ...
+    def critical_path(self) -> list[int]: ...
+    def bounds(self) -> GraphBounds: ...
+    def to_text(self) -> str: ...
+    def write(self, path: str | os.PathLike[str]) -> None: ...
 
-    def names(self) -> list[str]:
-        """Return the name of each task, such as 'T[3]'."""def spaces(self) -> list[str]:"""Return the name of the space of each task."""def indices(self) -> list[list[int]]:"""Return the indices of each task in its space."""def dependencies(self) -> list[list[int]]:"""
-        Return for each task the numbers of those that must end before it starts.
-        """def levels(self) -> list[int]:"""
-        Return for each task the length in tasks of the longest chain before it.
-        """def times_us(self) -> list[float]:"""
-        Return the time of each task on the CPU.
-
-        Raises:
-            GraphNotRunnable: a task has none.
-        """def critical_path(self) -> list[int]:"""
-        Return the tasks of a chain that takes longest on the CPU, first to last.
-
-        Raises:
-            GraphNotRunnable: a task has no alternative for the CPU.
-        """def bounds(self) -> GraphBounds:"""
-        Return how fast the graph could run on CPU cores.
-
-        Raises:
-            GraphNotRunnable: a task has no alternative for the CPU.
-        """def to_text(self) -> str:"""
-        Return the text of the graph as a file of its format.
-
-        Raises:
-            ValueError: the format cannot state some task.
-        """def write(self, path: str | os.PathLike[str]) -> None:"""
-        Write the graph as a file of its format.
-
-        Raises:
-            ValueError: the format cannot state some task.
-            OSError: the file cannot be written.
-        """class GraphOption:"""An option of a kind of graph."""
-
+class GraphOption:
     @property
     def name(self) -> str: ...
-
     @property
     def help(self) -> str: ...
-
     @property
     def default(self) -> float: ...
-
     @property
-    def low(self) -> float:
-        """The smallest value allowed."""
-
+    def low(self) -> float: ...
     @property
-    def high(self) -> float:
-        """The largest value allowed."""
-
+    def high(self) -> float: ...
     @property
-    def whole(self) -> bool:
-        """Whether only whole numbers are allowed."""class GraphKind:"""A shape of graphs that can be generated."""
+    def whole(self) -> bool: ...
 
+class GraphKind:
     @property
     def name(self) -> str: ...
-
     @property
     def summary(self) -> str: ...
-
     @property
-    def options(self) -> list[GraphOption]:
-        """Its own options first, then those of every kind."""def read_graph(path: str | os.PathLike[str], data_order: bool = False) -> Graph:"""
-    Read a graph file of either format.
+    def options(self) -> list[GraphOption]: ...
 
-    Args:
-        path: the file.
-        data_order: add the dependencies that follow from the data that tasks touch, in spawn order.
-
-    Raises:
-        GraphFileError: the text is wrong; the message begins with file:line:column.
-        OSError: the file cannot be read.
-    """def generate_graph(kind: str, options: Mapping[str, str] = {}, format: int = 2) -> Graph:"""
-    Make a graph of a well-known shape. Options are given as text.
-
-    Raises:
-        ValueError: there is no such kind, option or format, or a value is out of range.
-    """def graph_kinds() -> list[GraphKind]:"""Return the kinds of graphs that can be generated."""
+def read_graph(path: str | os.PathLike[str], data_order: bool = False) -> Graph: ...
+def generate_graph(kind: str, options: Mapping[str, str] = {}, format: int = 2) -> Graph: ...
+def graph_kinds() -> list[GraphKind]: ...
 
 class TaskNotRunnable(GraphNotRunnable): ...
 
 class SpinRate:
-    """How fast this machine runs the busy work of graph tasks."""
-
     @staticmethod
-    def measure() -> SpinRate:
-        """Measure it, for some 10 to 40 ms."""
-
+    def measure() -> SpinRate: ...
     @property
     def steps_per_us(self) -> float: ...
-
     @property
-    def verified_us(self) -> float:
-        """What a spin took that was to take 1 us, measured afterwards: near 1 if the rate is to be trusted."""
+    def verified_us(self) -> float: ...
+    def spin(self, time_us: float, hold_gil: bool) -> None: ...
 
-    def spin(self, time_us: float, hold_gil: bool) -> None:
-        """Be busy on the calling thread, with the GIL or without."""class GraphPlan:"""A graph made ready to run, again and again."""def __init__(self, graph: Graph, rate: SpinRate) -> None:"""
-        Raises:
-            GraphNotRunnable: a task has no alternative for the CPU, or one of several cores.
-        """def run(self, runtime: Runtime, progress: Callable[[int], object] | None = None, interval_s: float = 0.1) -> None:"""
-        Spawn all tasks on the runtime and wait until they are done.
-
-        Args:
-            runtime: an open polyreme.Runtime without tasks of its own.
-            progress: called about every interval_s with the number of tasks that are done.
-            interval_s: seconds between looks at signals; Ctrl-C ends the run.
-
-        Raises:
-            RuntimeClosedError: the runtime is closed.
-            BaseException: what a signal handler or `progress` raised; the run was stopped.
-        """
+class GraphPlan:
+    def __init__(self, graph: Graph, rate: SpinRate) -> None: ...
+    def run(
+        self, runtime: Runtime, progress: Callable[[int], object] | None = None, interval_s: float = 0.1
+    ) -> None: ...
 
 class TraceFileError(ValueError): ...
 
 class CheckedTrace:
-    """The trace of a run, and what the checker found in it."""
-
     @property
     def verified(self) -> bool: ...
-
     @property
     def tasks(self) -> int: ...
-
     @property
     def failed(self) -> int: ...
-
     @property
     def cancelled(self) -> int: ...
-
     @property
     def workers(self) -> int: ...
-
     @property
-    def makespan_ns(self) -> int:
-        """From the first spawn to the last end."""
-
+    def makespan_ns(self) -> int: ...
     @property
     def violation_count(self) -> int: ...
-
     @property
-    def violations(self) -> list[tuple[str, str]]:
-        """The first of them: the rule, and what is against it."""
-
+    def violations(self) -> list[tuple[str, str]]: ...
     @property
-    def slots(self) -> list[tuple[int, int]]:
-        """For each slot the tasks that ended there and its busy time in ns."""def slices(self) -> list[tuple[int, int, int, str]]:"""
-        Return slot, start and duration in ns, and task name of each time that a slot was busy.
+    def slots(self) -> list[tuple[int, int]]: ...
+    def slices(self) -> list[tuple[int, int, int, str]]: ...
 
-        Times count from the first spawn.
-        """def check_trace(path: str | os.PathLike[str], graph: Graph | None = None) -> CheckedTrace:"""
-    Judge the trace of a run, and compare it with a graph if there is one.
-
-    Raises:
-        TraceFileError: the file is no trace, or cannot be read.
-    """
+def check_trace(path: str | os.PathLike[str], graph: Graph | None = None) -> CheckedTrace: ...
 
 version: str

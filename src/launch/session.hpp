@@ -1,9 +1,9 @@
 // A session: one thread's time with a slot, running tasks until it finds none.
 //
 // The loop, per task: hand the slot over if a resumed body wants it; after kFairness tasks without a look at foreign
-// lanes, look there first, so that work which feeds itself cannot starve them; inside the interpreter, stay there while there is
-// work for it and the hold lasts; else the own queue, newest first; else search: steal half of what another lane has. A
-// searcher spins for about the cost of one wake and then gives up; its caller parks or stops helping.
+// lanes, look there first, so that work which feeds itself cannot starve them; inside the interpreter, stay there while
+// there is work for it and the hold lasts; else the own queue, newest first; else search: steal half of what another
+// lane has. A searcher spins for about the cost of one wake and then gives up; its caller parks or stops helping.
 //
 // A task that becomes ready on completion of its last predecessor runs next on the same thread, without a queue, at
 // most kChain times in a row.

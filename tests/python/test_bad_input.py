@@ -199,7 +199,8 @@ def odd_objects() -> Any:
             raise LookupError
 
         def __getattr__(self, name: str) -> Any:
-            raise LookupError
+            # Names of Python's own protocols are asked for by the test tools, too.
+            raise AttributeError(name) if name.startswith("_") else LookupError(name)
 
         def __bool__(self) -> bool:
             raise LookupError

@@ -287,7 +287,10 @@ class RuntimeMachine(RuleBasedStateMachine):
         values, after = self.pick(data, 6), self.pick(data, 3)
         entry = self.space[len(self.tasks)] if by_id else None
         task = self.rt.spawn(
-            lambda *given: 1 + sum(given), *(self.tasks[i] for i in values), after=[self.tasks[i] for i in after], id=entry
+            lambda *given: 1 + sum(given),
+            *(self.tasks[i] for i in values),
+            after=[self.tasks[i] for i in after],
+            id=entry,
         )
         known = [self.model[i] for i in values]
         broken = any(self.model[i] is None for i in (*values, *after))
