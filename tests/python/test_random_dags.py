@@ -7,11 +7,10 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
+import polyreme as pr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-
-import polyreme as pr
 
 ordinary = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
