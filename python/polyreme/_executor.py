@@ -52,7 +52,7 @@ class Executor(_Base):
             RuntimeError: the executor was shut down.
         """
         if not callable(fn):
-            message = f"submit() needs a callable, not {fn!r}"
+            message = f"submit() needs a callable, not {fn!r}"  # type: ignore[unreachable]
             raise TypeError(message)
         future: Future[_T] = Future()
         with self._lock:

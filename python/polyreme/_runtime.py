@@ -47,7 +47,7 @@ class Runtime(_core.Runtime):
             message = f"workers={workers!r}; it is an int from 1 to {_MAX_WORKERS}, or None for one a core"
             raise ValueError(message)
         if not isinstance(pin, bool):
-            message = f"pin={pin!r}; it is True or False"
+            message = f"pin={pin!r}; it is True or False"  # type: ignore[unreachable]
             raise TypeError(message)
         if isinstance(stall_warning, bool) or not isinstance(stall_warning, int | float):
             message = f"stall_warning={stall_warning!r}; it is a number of seconds above 0"

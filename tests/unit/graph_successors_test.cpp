@@ -59,7 +59,7 @@ class GraphSuccessors : public testing::Test {
     EdgeWriter edges = writer(task, predecessors.size());
     task.pending = static_cast<std::uint32_t>(predecessors.size());
     std::uint32_t met = 0;
-    for (Record* predecessor : predecessors) met += edges.push_to(*predecessor) ? 0 : 1;
+    for (Record* predecessor : predecessors) met += edges.push_to(*predecessor) ? 0U : 1U;
     return task.pending.fetch_sub(met) == met;
   }
   /// Completes `record`; what became ready.
