@@ -31,7 +31,8 @@ TEST(BaseSlab, BlocksAreDistinctAlignedAndOwned) {
     EXPECT_GE(block, end);
     end = block + kBlockBytes;
   }
-  for (const std::uintptr_t block : seen) cache.free(reinterpret_cast<void*>(block));
+  for (const std::uintptr_t block : seen)
+    cache.free(reinterpret_cast<void*>(block));
 }
 
 TEST(BaseSlab, TheLastOneFreedIsTheNextOneOut) {
@@ -48,13 +49,16 @@ TEST(BaseSlab, AStreamOfBlocksNeedsNoNewMemory) {
   BlockCache cache(depot);
   std::vector<void*> live;
   const auto wave = [&] {
-    for (int i = 0; i < 1000; ++i) live.push_back(cache.allocate());
-    for (void* block : live) cache.free(block);
+    for (int i = 0; i < 1000; ++i)
+      live.push_back(cache.allocate());
+    for (void* block : live)
+      cache.free(block);
     live.clear();
   };
   wave();
   const std::size_t allocated = depot.blocks_allocated();
-  for (int i = 0; i < 20; ++i) wave();
+  for (int i = 0; i < 20; ++i)
+    wave();
   EXPECT_EQ(depot.blocks_allocated(), allocated);
 }
 
@@ -64,7 +68,8 @@ TEST(BaseSlab, FullMagazinesTravelFromConsumerToProducer) {
   BlockCache consumer(depot);
   std::size_t allocated = 0;
   for (int round = 0; round < 50; ++round) {
-    for (std::size_t i = 0; i < 2 * kMagazineBlocks; ++i) consumer.free(producer.allocate());
+    for (std::size_t i = 0; i < 2 * kMagazineBlocks; ++i)
+      consumer.free(producer.allocate());
     if (round == 4) allocated = depot.blocks_allocated();
   }
   EXPECT_EQ(depot.blocks_allocated(), allocated);
@@ -75,16 +80,20 @@ TEST(BaseSlab, BlocksFreedWithoutACacheComeBack) {
   std::set<void*> taken;
   {
     BlockCache cache(depot);
-    for (std::size_t i = 0; i < 2 * kMagazineBlocks; ++i) taken.insert(cache.allocate());
+    for (std::size_t i = 0; i < 2 * kMagazineBlocks; ++i)
+      taken.insert(cache.allocate());
   }
   const std::size_t allocated = depot.blocks_allocated();
-  for (void* block : taken) depot.free_one(block);
+  for (void* block : taken)
+    depot.free_one(block);
   BlockCache cache(depot);
   std::set<void*> again;
-  for (std::size_t i = 0; i < allocated; ++i) again.insert(cache.allocate());
+  for (std::size_t i = 0; i < allocated; ++i)
+    again.insert(cache.allocate());
   EXPECT_EQ(again.size(), allocated) << "a block was handed out twice";
   EXPECT_EQ(depot.blocks_allocated(), allocated) << "a block was lost";
-  for (void* block : again) cache.free(block);
+  for (void* block : again)
+    cache.free(block);
 }
 
 TEST(BaseSlab, CachesOfSeveralThreadsShareADepot) {
@@ -104,7 +113,8 @@ TEST(BaseSlab, CachesOfSeveralThreadsShareADepot) {
         }
         live.clear();
       }
-      for (int* block : live) cache.free(block);
+      for (int* block : live)
+        cache.free(block);
     });
   }
 }

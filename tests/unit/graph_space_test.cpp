@@ -1,9 +1,8 @@
 // Task spaces without an engine: placeholders, what finished ids cost, and what is left when nobody can name them.
-#include "graph/space.hpp"
-
-#include "support/records.hpp"
-
 #include <polyreme/errors.hpp>
+
+#include "graph/space.hpp"
+#include "support/records.hpp"
 
 #include <gtest/gtest.h>
 
@@ -44,7 +43,8 @@ TEST_F(GraphSpace, AnIdHasOneRecord) {
   EXPECT_NE(first, other);
   EXPECT_EQ(id_of(*first->rare), "S[3, 4]");
   EXPECT_EQ(space_->unspawned(), 2U);
-  for (Record* record : {first, again, other}) source_.drop(*record);
+  for (Record* record : {first, again, other})
+    source_.drop(*record);
 }
 
 TEST_F(GraphSpace, IndicesFarApartAndNegative) {

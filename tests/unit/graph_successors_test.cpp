@@ -59,7 +59,8 @@ class GraphSuccessors : public testing::Test {
     EdgeWriter edges = writer(task, predecessors.size());
     task.pending = static_cast<std::uint32_t>(predecessors.size());
     std::uint32_t met = 0;
-    for (Record* predecessor : predecessors) met += edges.push_to(*predecessor) ? 0U : 1U;
+    for (Record* predecessor : predecessors)
+      met += edges.push_to(*predecessor) ? 0U : 1U;
     return task.pending.fetch_sub(met) == met;
   }
   /// Completes `record`; what became ready.
@@ -115,11 +116,13 @@ class GraphSuccessorsCount : public GraphSuccessors, public testing::WithParamIn
 TEST_P(GraphSuccessorsCount, BecomesReadyWithTheLastPredecessor) {
   Record& task = make();
   std::vector<Record*> predecessors;
-  for (std::size_t i = 0; i < GetParam(); ++i) predecessors.push_back(&make());
+  for (std::size_t i = 0; i < GetParam(); ++i)
+    predecessors.push_back(&make());
   ASSERT_FALSE(link(task, predecessors));
   const std::size_t in_blocks = GetParam() <= 3 ? 0 : GetParam() - 2;
   EXPECT_EQ(static_cast<std::size_t>(blocks_), (in_blocks + kEdgesPerBlock - 1) / kEdgesPerBlock);
-  for (std::size_t i = 0; i + 1 < predecessors.size(); ++i) EXPECT_TRUE(finish(*predecessors[i]).empty());
+  for (std::size_t i = 0; i + 1 < predecessors.size(); ++i)
+    EXPECT_TRUE(finish(*predecessors[i]).empty());
   EXPECT_EQ(finish(*predecessors.back()), std::vector{&task});
 }
 
@@ -136,7 +139,8 @@ TEST_P(GraphSuccessorsCount, PredecessorsThatAreDoneAreMet) {
     }
   }
   EXPECT_EQ(link(task, predecessors), open.empty());
-  for (std::size_t i = 0; i < open.size(); ++i) EXPECT_EQ(finish(*open[i]).size(), i + 1 == open.size() ? 1U : 0U);
+  for (std::size_t i = 0; i < open.size(); ++i)
+    EXPECT_EQ(finish(*open[i]).size(), i + 1 == open.size() ? 1U : 0U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Predecessors, GraphSuccessorsCount, testing::Values(1, 2, 3, 4, 9, 10, 16, 100));

@@ -79,7 +79,8 @@ TEST(LaunchSlotPool, AResumerGoesAheadOfWorkers) {
   SlotPool::Seat resumer;
   std::uint32_t resumed = kNoSlot;
   std::jthread body([&] { resumed = pool.resume(resumer); });
-  while (!pool.slot_wanted()) std::this_thread::yield();
+  while (!pool.slot_wanted())
+    std::this_thread::yield();
   // A thread that gives its slot up hands it on, and no slot appears free in between.
   bool idle = false;
   pool.give_up(slot, true, kNothingToDo, [&] { idle = true; });
@@ -96,7 +97,8 @@ TEST(LaunchSlotPool, AHolderYieldsBetweenTwoTasks) {
   SlotPool::Seat resumer;
   std::uint32_t resumed = kNoSlot;
   std::jthread body([&] { resumed = pool.resume(resumer); });
-  while (!pool.slot_wanted()) std::this_thread::yield();
+  while (!pool.slot_wanted())
+    std::this_thread::yield();
   EXPECT_TRUE(pool.yield_slot(slot));
   body.join();
   EXPECT_EQ(resumed, slot);
@@ -115,7 +117,8 @@ TEST(LaunchSlotPool, WakeOneGivesAFreeSlotToAParkedThread) {
   std::uint32_t given = kNoSlot;
   const std::uint32_t slot = pool.join(seat);
   std::jthread worker([&] { given = pool.park(seat, slot, true, kNothingToDo, kNothing); });
-  while (pool.parked_threads() == 0 || pool.free_slots() == 0) std::this_thread::yield();
+  while (pool.parked_threads() == 0 || pool.free_slots() == 0)
+    std::this_thread::yield();
   pool.wake_one();
   worker.join();
   EXPECT_EQ(given, slot);
@@ -139,7 +142,8 @@ TEST(LaunchSlotPool, StopSendsEverybodyHome) {
   std::uint32_t given = 0;
   const std::uint32_t slot = pool.join(seat);
   std::jthread worker([&] { given = pool.park(seat, slot, true, kNothingToDo, kNothing); });
-  while (pool.parked_threads() == 0) std::this_thread::yield();
+  while (pool.parked_threads() == 0)
+    std::this_thread::yield();
   const std::uint32_t held = pool.try_take();
   pool.stop();
   worker.join();

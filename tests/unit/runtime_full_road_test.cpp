@@ -1,7 +1,8 @@
-// The hook for tasks that are placed and admitted before they run: a stage of the test's own takes them and gives them back.
-#include "runtime/engine.hpp"
-
+// The hook for tasks that are placed and admitted before they run: a stage of the test's own takes them and gives them
+// back.
 #include <polyreme/runtime.hpp>
+
+#include "runtime/engine.hpp"
 
 #include <gtest/gtest.h>
 
@@ -35,7 +36,8 @@ class Stage {
       const std::lock_guard lock(mutex_);
       all.swap(held_);
     }
-    for (tasks::Record* record : all) engine_.launch(*record);
+    for (tasks::Record* record : all)
+      engine_.launch(*record);
   }
 
  private:
@@ -142,7 +144,8 @@ TEST_F(RuntimeFullRoad, ManyFromSeveralThreads) {
     threads.emplace_back([&count, this] {
       // One after the other, so that the count needs no protection.
       Task<> last;
-      for (int i = 0; i < kEach; ++i) last = last.valid() ? spawn(count, After{last}) : spawn(count);
+      for (int i = 0; i < kEach; ++i)
+        last = last.valid() ? spawn(count, After{last}) : spawn(count);
     });
   }
   threads.clear();
@@ -150,7 +153,8 @@ TEST_F(RuntimeFullRoad, ManyFromSeveralThreads) {
     stage_.launch_all();
     std::this_thread::yield();
   }
-  for (const int count : counts) EXPECT_EQ(count, kEach);
+  for (const int count : counts)
+    EXPECT_EQ(count, kEach);
 }
 
 }  // namespace

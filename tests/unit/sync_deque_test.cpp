@@ -1,4 +1,5 @@
-// The stealing deque between threads. The property tests compare its results with a std::deque, the models its schedules.
+// The stealing deque between threads. The property tests compare its results with a std::deque, the models its
+// schedules.
 #include "sync/deque.hpp"
 
 #include <gtest/gtest.h>
@@ -14,12 +15,14 @@ namespace {
 
 TEST(SyncDeque, TheOwnerTakesTheNewestThievesTheOldestHalf) {
   StealDeque<int, 2> deque;
-  for (int i = 0; i < 7; ++i) deque.push(i);
+  for (int i = 0; i < 7; ++i)
+    deque.push(i);
   std::array<int, 8> loot{};
   std::uint32_t count = 0;
   ASSERT_EQ(deque.steal_half(loot, count), Steal::kTook);
   ASSERT_EQ(count, 4U);
-  for (int i = 0; i < 4; ++i) EXPECT_EQ(loot[static_cast<std::size_t>(i)], i);
+  for (int i = 0; i < 4; ++i)
+    EXPECT_EQ(loot[static_cast<std::size_t>(i)], i);
   int item = -1;
   for (int i = 6; i > 3; --i) {
     ASSERT_TRUE(deque.pop(item));
@@ -32,7 +35,8 @@ TEST(SyncDeque, TheOwnerTakesTheNewestThievesTheOldestHalf) {
 
 TEST(SyncDeque, AThiefTakesNoMoreThanItHasRoomFor) {
   StealDeque<int, 2> deque;
-  for (int i = 0; i < 100; ++i) deque.push(i);
+  for (int i = 0; i < 100; ++i)
+    deque.push(i);
   std::array<int, 8> loot{};
   std::uint32_t count = 0;
   ASSERT_EQ(deque.steal_half(std::span(loot).first(3), count), Steal::kTook);
@@ -54,7 +58,8 @@ TEST(SyncDeque, EveryEntryIsTakenOnceByOwnerOrThief) {
         while (!filled.load() || !deque.looks_empty()) {
           std::uint32_t count = 0;
           if (deque.steal_half(loot, count) != Steal::kTook) std::this_thread::yield();
-          for (std::uint32_t i = 0; i < count; ++i) count_in(loot[i]);
+          for (std::uint32_t i = 0; i < count; ++i)
+            count_in(loot[i]);
         }
       });
     }
@@ -66,9 +71,11 @@ TEST(SyncDeque, EveryEntryIsTakenOnceByOwnerOrThief) {
       if (i % 4 == 0 && deque.pop(item)) count_in(item);
     }
     filled = true;
-    while (deque.pop(item)) count_in(item);
+    while (deque.pop(item))
+      count_in(item);
   }
-  for (const auto& count : taken) ASSERT_EQ(count.load(), 1);
+  for (const auto& count : taken)
+    ASSERT_EQ(count.load(), 1);
 }
 
 }  // namespace

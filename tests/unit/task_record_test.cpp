@@ -1,7 +1,6 @@
 // The named transitions of a task's state word.
-#include "task/record.hpp"
-
 #include "support/records.hpp"
+#include "task/record.hpp"
 
 #include <gtest/gtest.h>
 
