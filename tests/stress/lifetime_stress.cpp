@@ -3,6 +3,7 @@
 
 #include "stress/stress.hpp"
 #include "support/counted.hpp"
+#include "support/eventually.hpp"
 
 #include <gtest/gtest.h>
 
@@ -133,8 +134,7 @@ TEST(LifetimeStress, HandlesAreDroppedOnOtherThreads) {
     }
     threads.clear();
     rt.wait();
-    EXPECT_EQ(census.alive(), 0);
-    EXPECT_EQ(rt.stats().live_blocks, 0U);
+    test::await([&] { return census.alive() == 0 && rt.stats().live_blocks == 0; });
   }
 }
 
