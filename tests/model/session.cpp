@@ -105,10 +105,15 @@ class ChildBesideParent : public SessionModel<2> {
 int main() {
   using namespace polyreme::model;
   return Exploration()
-      .explore<OneSlot>("one slot", Random{20'000})
-      .explore<TwoSlots>("two slots", Random{20'000})
-      .explore<Helped>("the waiting thread helps", Random{20'000})
-      .explore<SideBySide>("side by side", Random{20'000})
-      .explore<ChildBesideParent>("child beside parent", Random{20'000})
+      .explore<OneSlot>("one slot", Random{100'000})
+      .explore<OneSlot>("one slot, with stalls", Stalling{100'000})
+      .explore<TwoSlots>("two slots", Random{100'000})
+      .explore<TwoSlots>("two slots, with stalls", Stalling{100'000})
+      .explore<Helped>("the waiting thread helps", Random{100'000})
+      .explore<Helped>("the waiting thread helps, with stalls", Stalling{100'000})
+      .explore<SideBySide>("side by side", Random{100'000})
+      .explore<SideBySide>("side by side, with stalls", Stalling{100'000})
+      .explore<ChildBesideParent>("child beside parent", Random{100'000})
+      .explore<ChildBesideParent>("child beside parent, with stalls", Stalling{100'000})
       .exit_status();
 }

@@ -1,5 +1,6 @@
 // The instances of Relacy: one for each number of threads and kind of search, whatever the models are.
 #include "support/model.hpp"
+#include "support/stalling_scheduler.hpp"
 
 #include <chrono>
 #include <iostream>
@@ -75,6 +76,15 @@ void Exploration::run(const char* name, unsigned threads, Factory factory, Rando
   params.search_type = rl::random_scheduler_type;
   params.iteration_count = search.schedules * scale();
   failed_ = !holds<rl::random_scheduler>(name, threads, factory, params);
+}
+
+void Exploration::run(const char* name, unsigned threads, Factory factory, Stalling search) {
+  if (failed_) return;
+  rl::test_params params;
+  // To the rest of Relacy it is another random scheduler.
+  params.search_type = rl::random_scheduler_type;
+  params.iteration_count = search.schedules * scale();
+  failed_ = !holds<StallingScheduler>(name, threads, factory, params);
 }
 
 void Exploration::run(const char* name, unsigned threads, Factory factory, Bounded search) {

@@ -42,7 +42,12 @@ class Model : public AnyModel {
   static constexpr unsigned kThreads = kCount;
 };
 
-/// Schedules drawn at random; the number of a schedule is its seed.
+/// Schedules in which threads stand still for long; see support/stalling_scheduler.hpp.
+struct Stalling {
+  std::uint64_t schedules;
+};
+
+/// Schedules whose next thread is drawn at each step; the number of a schedule is its seed.
 struct Random {
   std::uint64_t schedules;
 };
@@ -67,6 +72,7 @@ class Exploration {
  private:
   using Factory = std::unique_ptr<AnyModel> (*)();
   void run(const char* name, unsigned threads, Factory factory, Random search);
+  void run(const char* name, unsigned threads, Factory factory, Stalling search);
   void run(const char* name, unsigned threads, Factory factory, Bounded search);
 
   bool failed_ = false;
