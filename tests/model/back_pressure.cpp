@@ -61,6 +61,30 @@ class PressureModel : public Model<1 + kThieves> {
   bool produced_ = false;  ///< seen by the checker alone
 };
 
+/// The lane is full from the start, and the last steal may be the one that the owner waits for.
+class FullLane : public Model<2> {
+ public:
+  FullLane() {
+    for (std::uint32_t task = 0; task <= kLimit; ++task)
+      lane_.push(task);
+  }
+  void thread(unsigned index) override {
+    if (index == 0) {
+      pressure_.sleep_while_full(kLimit, [this] { return lane_.size_hint(); }, [](Parker& parker) { parker.park(); });
+      return;
+    }
+    std::array<std::uint32_t, kLimit + 1> loot{};
+    std::uint32_t count = 0;
+    while (lane_.steal_half(loot, count) == Steal::kTook) {
+      pressure_.taken(kLimit, [this] { return lane_.size_hint(); });
+    }
+  }
+
+ private:
+  StealDeque<std::uint32_t> lane_;
+  BackPressure pressure_;
+};
+
 class OneThief : public PressureModel<1, 4> {};
 class TwoThieves : public PressureModel<2, 7> {};
 
@@ -69,6 +93,7 @@ class TwoThieves : public PressureModel<2, 7> {};
 int main() {
   using namespace polyreme::model;
   return Exploration()
+      .explore<FullLane>("full lane", Random{200'000})
       .explore<OneThief>("one thief", Random{200'000})
       .explore<TwoThieves>("two thieves", Random{200'000})
       .exit_status();

@@ -1,10 +1,11 @@
 // launch::InterpreterGate as the sessions use it: no interpreter work is stranded.
 //
-//   - Every interpreter task runs exactly once, alone in the interpreter, and so does every native one beside it.
-//   - No interpreter task is left while all threads sleep.
-//   - While interpreter work is ready and a slot is free, some thread is in the interpreter or on its way: a native
-//   body
-//     that needs an interpreter task to run beside it does not wait for ever.
+//   - Every interpreter task runs exactly once, and alone in the interpreter if only one thread may be inside.
+//   - No task is left while all threads sleep.
+//   - A task does not wait while a slot is free: where one body needs another one to run beside it, both get to run.
+//   That
+//     holds for a native body and an interpreter body, for interpreter bodies where all threads may be inside, and for
+//     a native body while one thread is inside and another one queues.
 #include "support/crew.hpp"
 #include "support/model.hpp"
 
@@ -15,11 +16,12 @@ namespace {
 using polyreme::detail::Domain;
 using polyreme::launch::Lane;
 using polyreme::model::Crew;
+using polyreme::model::Inside;
 using polyreme::model::Model;
 using polyreme::sync::Parker;
 
 /// Thread 0 is foreign and spawns; the others are the workers.
-template <unsigned kWorkers>
+template <unsigned kWorkers, Inside kInside = Inside::kOne>
 class GateModel : public Model<1 + kWorkers> {
  public:
   void thread(unsigned index) final {
@@ -39,7 +41,7 @@ class GateModel : public Model<1 + kWorkers> {
   void spawn_in(Lane& lane, Domain domain, Crew::Body body = {}) { crew_.spawn(lane, std::move(body), domain); }
 
  private:
-  Crew crew_{kWorkers};
+  Crew crew_{kWorkers, kInside};
 };
 
 class OneSlot : public GateModel<1> {
@@ -90,14 +92,49 @@ class BesideChildren : public GateModel<2> {
   Parker ran_;
 };
 
+/// Without a limit inside, two interpreter bodies that can only end together.
+class SideBySide : public GateModel<2, Inside::kAll> {
+ public:
+  void produce() override {
+    spawn(Domain::kInterpreter, [this](Lane&) { meet(first_, second_); });
+    spawn(Domain::kInterpreter, [this](Lane&) { meet(second_, first_); });
+  }
+
+ private:
+  static void meet(Parker& mine, Parker& other) {
+    other.unpark();
+    mine.park();
+  }
+  Parker first_;
+  Parker second_;
+};
+
+/// A thread that queues for the interpreter is no searcher: native work comes to the third slot.
+class Queueing : public GateModel<3> {
+ public:
+  void produce() override {
+    spawn(Domain::kInterpreter, [this](Lane&) { ran_.park(); });
+    spawn(Domain::kInterpreter);
+    spawn(Domain::kNative, [this](Lane&) { ran_.unpark(); });
+  }
+
+ private:
+  Parker ran_;
+};
+
 }  // namespace
 
 int main() {
   using namespace polyreme::model;
   return Exploration()
-      .explore<OneSlot>("one slot", Random{20'000})
-      .explore<TwoSlots>("two slots", Random{20'000})
-      .explore<Beside>("beside a native body", Random{20'000})
-      .explore<BesideChildren>("beside a native body, both children", Random{20'000})
+      .explore<OneSlot>("one slot", Random{50'000})
+      .explore<TwoSlots>("two slots", Random{50'000})
+      .explore<TwoSlots>("two slots, with stalls", Stalling{50'000})
+      .explore<Beside>("beside a native body", Random{50'000})
+      .explore<BesideChildren>("beside a native body, both children", Stalling{50'000})
+      .explore<SideBySide>("side by side inside", Random{50'000})
+      .explore<SideBySide>("side by side inside, with stalls", Stalling{50'000})
+      .explore<Queueing>("one inside, one in the queue", Random{50'000})
+      .explore<Queueing>("one inside, one in the queue, with stalls", Stalling{50'000})
       .exit_status();
 }

@@ -136,7 +136,10 @@ int main() {
   return Exploration()
       .explore<OneResumes>("one body resumes", Bounded{3})
       .explore<TwoResume>("two bodies resume", Random{100'000})
-      .explore<ParentAndChild>("parent and child on one slot", Random{20'000})
-      .explore<TwoSlots>("parent and child on two slots", Random{20'000})
+      .explore<TwoResume>("two bodies resume, with stalls", Stalling{100'000})
+      .explore<ParentAndChild>("parent and child on one slot", Random{50'000})
+      .explore<ParentAndChild>("parent and child on one slot, with stalls", Stalling{50'000})
+      .explore<TwoSlots>("parent and child on two slots", Random{50'000})
+      .explore<TwoSlots>("parent and child on two slots, with stalls", Stalling{50'000})
       .exit_status();
 }

@@ -20,16 +20,27 @@ namespace polyreme::model {
 class Crew;
 using Session = launch::Session<Crew>;
 
-/// Only the thread that is inside runs interpreter bodies.
+/// How many threads may be inside at a time.
+enum class Inside : std::uint8_t { kOne, kAll };
+
 class ModelInterpreter final : public launch::Interpreter {
  public:
-  void enter() noexcept override { holds_[rl::thread_index()] = std::make_unique<sync::Mutex::Guard>(mutex_); }
+  explicit ModelInterpreter(Inside inside) : inside_(inside) {}
+  void enter() noexcept override {
+    if (inside_ == Inside::kOne) holds_[rl::thread_index()] = std::make_unique<sync::Mutex::Guard>(mutex_);
+  }
   void leave() noexcept override { holds_[rl::thread_index()].reset(); }
+  /// A body runs. It is alone inside, or the checker sees a race.
+  void touch() {
+    if (inside_ == Inside::kOne) state_.set(state_.get() + 1);
+  }
   void breathe() noexcept override {}
   void thread_ends() noexcept override {}
 
  private:
+  const Inside inside_;
   sync::Mutex mutex_;
+  sync::Shared<int> state_;
   std::array<std::unique_ptr<sync::Mutex::Guard>, 4> holds_;
 };
 
@@ -37,7 +48,7 @@ class Crew {
  public:
   using Body = std::function<void(launch::Lane&)>;
 
-  explicit Crew(std::uint32_t slots) : deck(slots) {
+  explicit Crew(std::uint32_t slots, Inside inside = Inside::kOne) : deck(slots), interpreter_(inside) {
     deck.interpreter = &interpreter_;
     for (std::uint32_t slot = 0; slot < slots; ++slot) {
       deck.lanes.add(depot, slot);
@@ -148,7 +159,7 @@ class Crew {
     ++ran_;
     const Body body = bodies_[task.id];
     if (body) body(lane);
-    if (task.domain == detail::Domain::kInterpreter) interpreter_state_.set(interpreter_state_.get() + 1);
+    if (task.domain == detail::Domain::kInterpreter) interpreter_.touch();
     --running_;
     // A body that waited may have come back on another slot.
     const Context& self = contexts_[rl::thread_index()];
@@ -192,7 +203,6 @@ class Crew {
   }
 
   ModelInterpreter interpreter_;
-  sync::Shared<int> interpreter_state_;
   std::vector<std::unique_ptr<sync::Shared<int>>> slot_states_;
   std::array<Context, 4> contexts_;
   launch::Lane* foreign_ = nullptr;
