@@ -44,6 +44,7 @@ check ruff-format "$bin/ruff" format --check --quiet .
 check ruff "$bin/ruff" check --quiet .
 check mypy-package "$bin/mypy" -p polyreme
 check mypy-programs "$bin/mypy"
+check stubs "$bin/stubtest" polyreme._core --ignore-disjoint-bases --allowlist tools/stubtest-allowlist.txt
 check shell no_shell_errors
 
 printf '%d passed, %d failed\n' "$passed" "$failed"

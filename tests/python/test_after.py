@@ -234,7 +234,7 @@ def select(rt: pr.Runtime, log: Any, pick: Any) -> set[Any]:
     space = rt.space("T")
     gate = threading.Event()
     first = rt.spawn(gate.wait)
-    held = {}
+    held: dict[Any, pr.Task[Any]] = {}
     for i in range(4):
         held[i] = rt.spawn(log.add, i, id=space[i], after=first)
     for i, j in itertools.product(range(4), range(4)):

@@ -28,7 +28,7 @@ RUNTIME = [
     (lambda: pr.Runtime("2"), TypeError, "workers='2'; it is an int"),  # type: ignore[arg-type]
     (lambda: pr.Runtime(2.0), TypeError, "workers=2.0; it is an int"),  # type: ignore[arg-type]
     (lambda: pr.Runtime(True), TypeError, "workers=True; it is an int"),
-    (lambda: pr.Runtime(1, True), TypeError, "positional argument"),  # type: ignore[misc]
+    (lambda: pr.Runtime(1, True), TypeError, "positional argument"),  # type: ignore[call-arg]
     (lambda: pr.Runtime(threads=2), TypeError, "threads"),  # type: ignore[call-arg]
     (lambda: pr.Runtime(1, pin="yes"), TypeError, "pin='yes'; it is True or False"),  # type: ignore[arg-type]
     (lambda: pr.Runtime(1, pin=None), TypeError, "pin=None; it is True or False"),  # type: ignore[arg-type]
@@ -55,7 +55,7 @@ def test_making_things(call: Any, error: type[Exception], text: str) -> None:
     assert text in str(caught.value)
 
 
-CALLS: list[tuple[Any, type[BaseException], str]] = [
+CALLS: list[tuple[Any, Any, str]] = [
     # spawn
     (lambda rt, T: rt.spawn(), TypeError, "spawn() needs a callable: rt.spawn(fn, *args"),
     (lambda rt, T: rt.spawn(after=None), TypeError, "spawn() needs a callable"),

@@ -7,7 +7,7 @@ import gc
 import threading
 import time
 import weakref
-from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, CancelledError
+from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, CancelledError, Future
 from typing import TYPE_CHECKING, Any
 
 import polyreme as pr
@@ -47,6 +47,10 @@ class Gated:
         self.started.set()
         self.gate.wait()
         return "gated"
+
+
+def both(held: Gated, other: Future[Any]) -> list[Future[Any]]:
+    return [held.future, other]
 
 
 def test_it_is_an_executor(pool: pr.Executor) -> None:
@@ -108,7 +112,7 @@ def test_wait_for_the_first() -> None:
     with pr.Executor(2) as pool:
         held = Gated(pool)
         quick = pool.submit(multiply, 3, 4)
-        done, pending = concurrent.futures.wait([held.future, quick], return_when=FIRST_COMPLETED)
+        done, pending = concurrent.futures.wait(both(held, quick), return_when=FIRST_COMPLETED)
         assert (done, pending) == ({quick}, {held.future})
         held.gate.set()
 
@@ -117,7 +121,7 @@ def test_wait_for_the_first_exception() -> None:
     with pr.Executor(2) as pool:
         held = Gated(pool)
         failing = pool.submit(boom)
-        done, pending = concurrent.futures.wait([held.future, failing], return_when=FIRST_EXCEPTION)
+        done, pending = concurrent.futures.wait(both(held, failing), return_when=FIRST_EXCEPTION)
         assert (done, pending) == ({failing}, {held.future})
         held.gate.set()
 
@@ -127,7 +131,7 @@ def test_wait_with_a_time_limit() -> None:
         held = Gated(pool)
         quick = pool.submit(multiply, 3, 4)
         quick.result()
-        done, pending = concurrent.futures.wait([held.future, quick], timeout=0)
+        done, pending = concurrent.futures.wait(both(held, quick), timeout=0)
         assert (done, pending) == ({quick}, {held.future})
         held.gate.set()
 
@@ -142,7 +146,7 @@ def test_as_completed_with_a_time_limit() -> None:
     with pr.Executor(2) as pool:
         held = Gated(pool)
         quick = pool.submit(multiply, 3, 4)
-        completed = concurrent.futures.as_completed([held.future, quick], timeout=0.05)
+        completed = concurrent.futures.as_completed(both(held, quick), timeout=0.05)
         assert next(completed) is quick
         with pytest.raises(TimeoutError):
             next(completed)
@@ -176,7 +180,7 @@ def test_cancelling_a_call_that_has_not_started() -> None:
         with pytest.raises(CancelledError):
             waiting.result()
         held.gate.set()
-        concurrent.futures.wait([waiting, held.future])
+        concurrent.futures.wait(both(held, waiting))
     assert ran == []
     assert held.future.result() == "gated"
 

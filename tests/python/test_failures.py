@@ -140,7 +140,7 @@ def test_exceptions_with_odd_classes(rt: pr.Runtime) -> None:
             super().__init__(one, two)
 
     class NoNotes(Exception):
-        add_note = None
+        add_note = None  # type: ignore[assignment]
 
     class Raising(Exception):
         def __init__(self) -> None:
@@ -251,9 +251,9 @@ def test_the_traceback_does_not_grow(rt: pr.Runtime) -> None:
         except Boom as error:
             lengths.append(len(traceback.extract_tb(error.__traceback__)))
     assert len(set(lengths)) == 1
-    error = task.exception()
-    assert error is not None
-    assert len(traceback.extract_tb(error.__traceback__)) == lengths[0] - 1
+    kept = task.exception()
+    assert kept is not None
+    assert len(traceback.extract_tb(kept.__traceback__)) == lengths[0] - 1
 
 
 class Array:

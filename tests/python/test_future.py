@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+from functools import partial
 from typing import Any
 
 import polyreme as pr
@@ -93,10 +94,8 @@ def test_a_time_limit_that_passes(single: pr.Runtime, timeout: float) -> None:
     assert task.result() is True
 
 
-@pytest.mark.parametrize("timeout", [None, 60, 60.0, 1e9, 1e300, float("inf"), 10**400, True])
+@pytest.mark.parametrize("timeout", [None, 60, 60.0, 1e9, 1e300, float("inf"), 10**400])
 def test_a_time_limit_that_is_far_away(rt: pr.Runtime, timeout: float | None) -> None:
-    if timeout is True:
-        rt.wait()
     task = rt.spawn(lambda: 3)
     assert task.result(timeout) == 3
     assert task.result(timeout=timeout) == 3
@@ -160,8 +159,12 @@ def test_callbacks_before_and_after_the_end(rt: pr.Runtime) -> None:
     gate = threading.Event()
     task = rt.spawn(lambda: gate.wait() and 5)
     seen: list[Any] = []
+
+    def note(i: int, done: pr.Task[Any]) -> None:
+        seen.append((i, done.result()))
+
     for i in range(10):
-        task.add_done_callback(lambda done, i=i: seen.append((i, done.result())))
+        task.add_done_callback(partial(note, i))
     assert seen == []
     gate.set()
     rt.wait()  # waits for callbacks, too
@@ -173,7 +176,7 @@ def test_callbacks_before_and_after_the_end(rt: pr.Runtime) -> None:
 
 def test_callbacks_of_failed_and_cancelled_tasks(rt: pr.Runtime) -> None:
     gate = threading.Event()
-    first = rt.spawn(lambda: gate.wait() and boom())
+    first = rt.spawn(boom, after=rt.spawn(gate.wait))
     second = rt.spawn(lambda x: x, first)
     seen: dict[str, Any] = {}
     first.add_done_callback(lambda task: seen.update(first=task.exception()))
@@ -247,8 +250,13 @@ def test_callbacks_are_dropped_after_their_call(rt: pr.Runtime) -> None:
 def test_callbacks_run_when_a_block_is_left_by_an_exception() -> None:
     seen: list[Any] = []
     started, gate = threading.Event(), threading.Event()
+
+    def body() -> None:
+        started.set()
+        gate.wait()
+
     with pytest.raises(Boom), pr.Runtime(workers=1) as rt:
-        running = rt.spawn(lambda: (started.set(), gate.wait()))
+        running = rt.spawn(body)
         queued = rt.spawn(lambda: None)
         running.add_done_callback(lambda task: seen.append(("running", task.exception())))
         queued.add_done_callback(lambda task: seen.append(("queued", type(task.exception()))))

@@ -15,7 +15,8 @@ import sys, threading
 import polyreme as pr
 sys.setswitchinterval(1e6)
 def say(*words):
-    print(*words, flush=True)
+    sys.stdout.write(" ".join(map(str, words)) + "\\n")  # one write, so that two threads do not mix
+    sys.stdout.flush()
 def hear():
     return sys.stdin.readline().strip()
 class Runtime(pr.Runtime):
@@ -184,8 +185,8 @@ with Runtime(workers=1) as rt:
         return "value"
     task = rt.spawn(body)
     started.wait()
-    say("ready")
     try:
+        say("ready")
         rt.wait()
     except KeyboardInterrupt:
         say("caught")
@@ -237,8 +238,8 @@ with Runtime(workers=1) as rt:
         say("finished")
     rt.spawn(body)
     started.wait()
-    say("ready")
     try:
+        say("ready")
         rt.wait()
     except KeyboardInterrupt:
         say("first")
@@ -343,8 +344,8 @@ with Runtime(workers=1) as rt:
         rt.spawn(lambda: None)
         rt.wait()
 assert signal.getsignal(signal.SIGINT) is before
-say("ready")
 try:
+    say("ready")
     hear()
 except KeyboardInterrupt:
     say("interrupted")
@@ -371,8 +372,8 @@ with Runtime(workers=1) as rt:
         say("finished")
     rt.spawn(body)
     started.wait()
-    say("ready")
     try:
+        say("ready")
         rt.wait()
     except Stop:
         say("stopped")
@@ -398,8 +399,8 @@ with Runtime(workers=1) as rt:
     task = rt.spawn(body)
     started.wait()
     threading.Thread(target=lambda: (say("other", task.result()), over.set())).start()
-    say("ready")
     try:
+        say("ready")
         over.wait()
     except KeyboardInterrupt:
         say("interrupted")

@@ -6,6 +6,7 @@ import gc
 import sys
 import threading
 import weakref
+from functools import partial
 from typing import Any
 
 import polyreme as pr
@@ -44,6 +45,10 @@ def settle(rt: pr.Runtime) -> None:
 
 def raising(*args: Any) -> None:
     raise Boom
+
+
+def raising_not(*args: Any) -> None:
+    """Take anything and do nothing."""
 
 
 SCENES: dict[str, Any] = {}
@@ -166,9 +171,8 @@ def refused(rt: pr.Runtime) -> None:
 @scene
 def callbacks(rt: pr.Runtime) -> None:
     for _ in range(20):
-        counted = Counted()
         task = rt.spawn(lambda x: x, Counted())
-        task.add_done_callback(lambda task, counted=counted: None)
+        task.add_done_callback(partial(raising_not, Counted()))
         task.add_done_callback(lambda task: task)
     rt.wait()
     task.add_done_callback(lambda task: None)

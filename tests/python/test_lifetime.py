@@ -22,6 +22,11 @@ def boom() -> None:
     raise Boom
 
 
+def start_and_wait(started: threading.Event, gate: threading.Event) -> bool:
+    started.set()
+    return gate.wait()
+
+
 # ---- opening
 
 
@@ -184,7 +189,7 @@ def test_closing_reports_failures() -> None:
 def test_closing_with_cancel() -> None:
     rt = pr.Runtime(workers=1)
     started, gate = threading.Event(), threading.Event()
-    running = rt.spawn(lambda: (started.set(), gate.wait())[1])
+    running = rt.spawn(start_and_wait, started, gate)
     queued = [rt.spawn(lambda: "ran") for _ in range(10)]
     started.wait()
     closer = threading.Thread(target=rt.close, kwargs={"cancel": True})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import polyreme as pr
@@ -95,7 +96,7 @@ class Run:
         begin = self.tick()
         self.started.append(i)
         node = self.nodes[i]
-        more = [self.space[j].result() for j in node.waits_for]
+        more: list[int] = [self.space[j].result() for j in node.waits_for]
         self.spans[i] = begin, self.tick()
         if node.fails:
             raise Boom(i)
@@ -212,16 +213,20 @@ def test_graphs_spawned_by_a_body(nodes: list[Node], workers: int) -> None:
 @given(nodes=graphs(), workers=st.integers(1, 3), data=st.data())
 def test_every_task_gets_its_callback(nodes: list[Node], workers: int, data: st.DataObject) -> None:
     seen: list[int] = []
+
+    def note(i: int, task: pr.Task[Any]) -> None:
+        seen.append(i)
+
     with pr.Runtime(workers=workers) as rt:
         run = Run(rt, nodes)
         expected = oracle(nodes)
         early = data.draw(st.sets(st.integers(0, max(0, len(nodes) - 1))))
         for i in sorted(early & set(range(len(nodes)))):
-            run.space[i].add_done_callback(lambda task, i=i: seen.append(i))
+            run.space[i].add_done_callback(partial(note, i))
         for i in range(len(nodes)):
             task = run.spawn(i)
             if i not in early:
-                task.add_done_callback(lambda task, i=i: seen.append(i))
+                task.add_done_callback(partial(note, i))
         finish(run, expected)
     assert sorted(seen) == list(range(len(nodes)))
 
