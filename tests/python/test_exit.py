@@ -318,9 +318,10 @@ def test_an_executor_that_is_never_shut_down() -> None:
     out = quiet(
         run(
             """
+            import sys
             import polyreme as pr
             pool = pr.Executor(2)
-            for i in range(5): pool.submit(print, "x", flush=True)
+            for i in range(5): pool.submit(sys.stdout.write, "x\\n")
             """
         )
     )
