@@ -215,10 +215,7 @@ void Engine::find_circles(Findings& findings) {
 
 void Engine::break_circle(const std::vector<Record*>& circle, Findings& findings) {
   for (Waiter* waiter : waiters_) {
-    if (waiter->waiting_body == nullptr || waiter->error != nullptr ||
-        std::ranges::find(circle, waiter->waiting_body) == circle.end()) {
-      continue;
-    }
+    if (waiter->waiting_body == nullptr || std::ranges::find(circle, waiter->waiting_body) == circle.end()) continue;
     waiter->error = std::make_exception_ptr(CycleError("polyreme: the wait for " + detail::name_of(*waiter->target) +
                                                        " in the body of " + detail::name_of(*waiter->waiting_body) +
                                                        " can never end: " + circle_text(circle)));
@@ -242,7 +239,13 @@ void Engine::diagnose() {
   Findings findings;
   deck_.pool.locked([&](bool all_free) {
     if (!all_free || producers_left_locked() || deck_.any_work()) return;
-    find_missing(findings);
+    // A circle is broken once: a body whose wait was ended by an error is on its way to a slot.
+    if (std::ranges::any_of(waiters_, [](const Waiter* waiter) { return waiter->error != nullptr; })) return;
+    // A body that goes on may yet spawn what is missing. When it is idle again, this is asked again.
+    const auto goes_on = [](const Waiter* waiter) {
+      return waiter->body_has_deadline || (waiter->waiting_body != nullptr && tasks::done(*waiter->target));
+    };
+    if (std::ranges::none_of(waiters_, goes_on)) find_missing(findings);
     if (findings.doomed.empty()) find_circles(findings);
   });
   for (const Findings::Doomed& doomed : findings.doomed) {

@@ -59,6 +59,7 @@ struct Waiter : graph::Listener {
   bool for_quiescence = false;
   bool is_producer = false;
   bool asked_to_diagnose = false;
+  bool body_has_deadline = false;   ///< a body's wait with a time limit: it goes on whatever happens
   tasks::Record* target = nullptr;  ///< the task waited for
   std::exception_ptr error;         ///< set by a diagnosis: the wait cannot end
 };

@@ -1,6 +1,8 @@
 #include "runtime/threads.hpp"
 
 #include <algorithm>
+#include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
@@ -16,8 +18,10 @@ struct Registry {
   struct Known {
     Engine* engine;
     std::vector<launch::Lane*> orphans;
+    std::uint32_t pins = 0;  ///< threads that use the engine without the lock; it is not forgotten meanwhile
   };
   std::mutex mutex;
+  std::condition_variable unpinned;
   std::unordered_map<std::uint64_t, Known> engines;
 };
 
@@ -36,12 +40,19 @@ class ForeignPart {
   ~ForeignPart() {
     this_thread.foreign_serial = 0;
     Registry& all = registry();
-    const std::lock_guard lock(all.mutex);
+    std::unique_lock lock(all.mutex);
     for (const Entry& entry : entries_) {
       const auto known = all.engines.find(entry.serial);
       if (known == all.engines.end()) continue;
       if (entry.lane != nullptr) known->second.orphans.push_back(entry.lane);
-      if (entry.producer_depth > 0) known->second.engine->lose_producer();
+      if (entry.producer_depth == 0) continue;
+      // Without the registry's lock: that one is taken under a space's lock, which a diagnosis takes under the slot pool's.
+      Registry::Known& pinned = known->second;
+      ++pinned.pins;
+      lock.unlock();
+      pinned.engine->lose_producer();
+      lock.lock();
+      if (--pinned.pins == 0) all.unpinned.notify_all();
     }
   }
 
@@ -110,7 +121,9 @@ void announce_engine(Engine& engine) {
 
 void forget_engine(const Engine& engine) noexcept {
   Registry& all = registry();
-  const std::lock_guard lock(all.mutex);
+  std::unique_lock lock(all.mutex);
+  const Registry::Known& known = all.engines.at(engine.serial());  // stays in place while others come and go
+  all.unpinned.wait(lock, [&] { return known.pins == 0; });
   all.engines.erase(engine.serial());
 }
 

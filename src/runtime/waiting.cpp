@@ -159,15 +159,17 @@ bool Engine::block_in_body(Session& session, Record& record, std::int64_t timeou
   session.leave_interpreter();
   // From here to resume() the thread has no slot: it counts as foreign.
   self.session_serial = 0;
+  waiter->body_has_deadline = timeout_ns >= 0;
   register_waiter(*waiter);
   deck_.pool.give_up(
       session.slot(), session.searching(), [this] { return deck_.any_work(); }, [this] { on_all_idle_locked(); });
   session.clear_searching();
   const Slept slept = sleep(*waiter, timeout_ns, nullptr, [&] { return tasks::done(record); });
-  const std::exception_ptr error = unregister_waiter(*waiter);
   handle.ended_by_time = slept == Slept::kTimeout;
   launch::SlotPool::Seat own_seat;
   session.board(deck_.pool.resume(is_worker ? *self.seat : own_seat), false);
+  // Not before: in between all slots may be idle, and the list must tell a diagnosis that this body goes on.
+  const std::exception_ptr error = unregister_waiter(*waiter);
   self.session_serial = serial_;
   self.current = body;
   forget_blocked(is_worker);
@@ -306,6 +308,7 @@ std::exception_ptr Engine::unregister_waiter(Waiter& waiter) noexcept {
   return deck_.pool.locked([&](bool all_free) {
     waiters_.erase(std::ranges::find(waiters_, &waiter));
     if (waiter.is_producer) ++producers_;
+    waiter.body_has_deadline = false;
     waiter.waiting_body = nullptr;  // with an error the listener stays, and may outlive the body
     // It was asked to look for the cause of a stall, and leaves without: another one must.
     if (waiter.asked_to_diagnose && all_free) on_all_idle_locked();

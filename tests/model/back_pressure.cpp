@@ -94,6 +94,7 @@ int main() {
   using namespace polyreme::model;
   return Exploration()
       .explore<FullLane>("full lane", Random{200'000})
+      .explore<FullLane>("full lane, with stalls", Stalling{200'000})
       .explore<OneThief>("one thief", Random{200'000})
       .explore<TwoThieves>("two thieves", Random{200'000})
       .exit_status();

@@ -209,6 +209,37 @@ TEST_P(FailureStress, CirclesAndMissingIds) {
   }
 }
 
+/// A body that waits for its own dependent: ending its wait is enough, also when several events ask for the cause.
+TEST_P(FailureStress, OneWaitIsEndedForACircle) {
+  for (int round = 0; round < scaled(100); ++round) {
+    Runtime rt({.workers = GetParam()});
+    const Space space = rt.space("T");
+    const auto body = rt.spawn({.id = space[0]}, [dependent = space[1].task()] {
+      return test::is<CycleError>(test::caught([&] { dependent.get(); })) ? 1 : 0;
+    });
+    const auto dependent = rt.spawn({.id = space[1], .after = body}, [] { return 2; });
+    EXPECT_EQ(body.get(), 1);
+    EXPECT_EQ(dependent.exception(), nullptr);
+    EXPECT_NO_THROW(rt.wait());
+  }
+}
+
+/// Between the end of a body's wait and its return to a slot all slots may be idle; what it is about to spawn is not missing.
+TEST_P(FailureStress, ABodyThatGoesOnSpawnsWhatOthersNeed) {
+  for (int round = 0; round < scaled(300); ++round) {
+    Runtime rt({.workers = GetParam()});
+    const Space space = rt.space("T");
+    static_cast<void>(rt.spawn([&] {
+      const auto first = rt.spawn([] {});
+      rt.spawn({.after = first}, [] {}).get();
+      static_cast<void>(rt.spawn({.id = space[0]}, [] {}));
+    }));
+    const auto needy = rt.spawn({.after = space[0]}, [] { return 4; });
+    ASSERT_EQ(needy.get(), 4);
+    ASSERT_NO_THROW(rt.wait());
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Workers, FailureStress, testing::Values(1U, 2U, 4U));
 
 }  // namespace

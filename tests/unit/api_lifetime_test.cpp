@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cstdint>
 #include <latch>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -141,6 +142,18 @@ TEST(ApiLifetime, AThreadMayEndBeforeItsTasksStart) {
   hold.count_down();
   rt.wait();
   EXPECT_EQ(ran.load(), 200);
+}
+
+/// The thread that opens a runtime counts as a producer until it ends. In the order of locks: the end of a thread, the
+/// first id that a thread names, and the search for missing ids.
+TEST(ApiLifetime, TheOpenerMayEndBeforeItsRuntime) {
+  std::unique_ptr<Runtime> rt;
+  std::jthread([&] { rt = std::make_unique<Runtime>(RuntimeOptions{.workers = 1}); }).join();
+  const Space space = rt->space("T");
+  Task<> task;
+  std::jthread([&] { task = rt->spawn({.after = space[0]}, [] {}); }).join();
+  EXPECT_THROW(task.get(), DependencyFailed) << "nobody is left who could spawn T[0]";
+  EXPECT_THROW(rt->wait(), TaskErrors);
 }
 
 TEST(ApiLifetime, ThreadsThatComeAndGoShareTheirQueues) {

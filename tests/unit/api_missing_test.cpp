@@ -244,6 +244,21 @@ TEST(ApiMissing, ABodyThatGaveUpIsNotNamed) {
   EXPECT_NE(text_of(error).find("needed by needy"), std::string::npos) << text_of(error);
 }
 
+/// All slots are idle while a body sleeps in a wait with a time limit; but it will go on, and may spawn then.
+TEST_P(ApiMissingWorkers, ABodyThatWaitsForATimeMaySpawnItYet) {
+  Runtime rt({.workers = GetParam()});
+  const Space space = rt.space("T");
+  const auto late = rt.spawn([&] {
+    const bool over = space[0].task().wait_for(std::chrono::milliseconds(20));
+    static_cast<void>(rt.spawn({.id = space[0]}, [] {}));
+    return over;
+  });
+  const auto needy = rt.spawn({.after = space[0]}, [] { return 4; });
+  EXPECT_EQ(needy.get(), 4);
+  EXPECT_FALSE(late.get());
+  EXPECT_NO_THROW(rt.wait());
+}
+
 /// The waiter that was asked to look for the cause may leave without doing so; then another one must be asked.
 TEST(ApiMissing, ADiagnosisIsHandedOn) {
   Runtime rt({.workers = 1});
