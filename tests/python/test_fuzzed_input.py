@@ -6,6 +6,7 @@ import contextlib
 from typing import Any
 
 import polyreme as pr
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -130,6 +131,7 @@ class Subject:
 CALLS = ("spawn", "spawn anything", "task", "space", "index", "result", "callback", "wait")
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # what odd callbacks raise
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     calls=st.lists(
