@@ -9,6 +9,8 @@ foreach(library IN ITEMS polyreme polyreme_gph polyreme_check)
   get_target_property(type ${library} TYPE)
   if(type STREQUAL "STATIC_LIBRARY")
     target_compile_options(${library} PRIVATE ${fuzz_flags})
+    # For other programs that are built with them.
+    target_link_options(${library} INTERFACE -fsanitize=address,undefined)
   endif()
 endforeach()
 
