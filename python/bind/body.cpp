@@ -102,6 +102,9 @@ void name_after_function(Record& record, PyObject* callable) noexcept {
   PyErr_Clear();
 }
 
+/// Of a body that has returned None. A value that says nothing is none, so that an id need not keep the record for it.
+const detail::BodyOps kNoResultOps{nullptr, nullptr, nullptr, &typeid(void)};
+
 void run(void* storage, Record& self) {
   Body& body = body_in(storage);
   PyObject* result = body.boxed != 0 ? call_boxed(body) : call_in_place(body);
@@ -112,6 +115,11 @@ void run(void* storage, Record& self) {
     throw error;
   }
   drop_body_inside(body);
+  if (result == Py_None) {
+    Py_DECREF(result);
+    self.ops = &kNoResultOps;
+    return;
+  }
   *static_cast<PyObject**>(storage) = result;
 }
 

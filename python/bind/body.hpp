@@ -1,6 +1,6 @@
 // A Python call as the body of a task.
 //
-// Layout of the record's 48 bytes: six words. [0] callable, later the result; [1] argument count, task mask and whether
+// Layout of the record's 48 bytes: six words. [0] callable, later the result unless that is None; [1] argument count, task mask and whether
 // the arguments are boxed; [2..5] up to four positional arguments, or, boxed, [2] a tuple and [3] a dict or null.
 // A task among the arguments is kept as its handle and replaced by its result when the body starts.
 #pragma once
@@ -23,7 +23,8 @@ inline constexpr Py_ssize_t kInlineArguments = 4;
 /// The operations of Python bodies.
 [[nodiscard]] const detail::BodyOps& python_ops() noexcept;
 
-/// The result of a done, successful task, as a new reference. Values of C++ tasks are not Python objects: None.
+/// The result of a done, successful task, as a new reference. None is not kept; values of C++ tasks are not Python
+/// objects: None.
 [[nodiscard]] PyObject* result_object(const Record& record) noexcept;
 
 }  // namespace polyreme::python

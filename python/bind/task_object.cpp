@@ -110,7 +110,9 @@ PyObject* repr(PyObject* self) {
   } else if ((flags & tasks::state::kStarted) != 0) {
     what = "running";
   }
-  return PyUnicode_FromFormat("<Task %s %s>", detail::name_of(record).c_str(), what);
+  const bool named = record.rare != nullptr && (record.rare->space != nullptr || !record.rare->label.empty());
+  const std::string name = named ? detail::name_of(record) : "#" + std::to_string(record.id);
+  return PyUnicode_FromFormat("<Task %s %s>", name.c_str(), what);
 }
 
 /// Waits as the `timeout` argument says. True when done; else an error is set.
@@ -232,13 +234,16 @@ PyObject* get_name(PyObject* self, void* /*closure*/) {
 }
 
 Py_hash_t hash(PyObject* self) {
-  return static_cast<Py_hash_t>(reinterpret_cast<std::uintptr_t>(cast(self)->record) >> 7);
+  return static_cast<Py_hash_t>(cast(self)->record->id);
 }
 
-/// Two handles are equal if they name the same task: T[3] == T[3].
+/// Two handles are equal if they name the same task: T[3] == T[3]. They may do so by two records, the task's own and,
+/// once its id is finished, a stand-in of the same number.
 PyObject* compare(PyObject* left, PyObject* right, int operation) {
   if (!is_task(left) || !is_task(right) || (operation != Py_EQ && operation != Py_NE)) Py_RETURN_NOTIMPLEMENTED;
-  const bool same = record_of(left) == record_of(right);
+  const Record& one = *record_of(left);
+  const Record& other = *record_of(right);
+  const bool same = &one == &other || (one.id == other.id && &runtime::Engine::of(one) == &runtime::Engine::of(other));
   return PyBool_FromLong((same == (operation == Py_EQ)) ? 1 : 0);
 }
 
@@ -265,7 +270,6 @@ PyMethodDef methods[] = {
      "What the callback raises goes to sys.unraisablehook. Runtime.wait() waits for callbacks, too."},
     {"__class_getitem__", &Py_GenericAlias, METH_O | METH_CLASS,
      "Task[T] is a task whose body returns a T, in annotations."},
-    {"__class_getitem__", &Py_GenericAlias, METH_O | METH_CLASS, "Task[T]: the handle of a task whose body returns T."},
     {nullptr, nullptr, 0, nullptr}};
 
 PyGetSetDef properties[] = {{"name", &get_name, nullptr, "The task's name or id, or a number.", nullptr},

@@ -16,11 +16,6 @@ bool in_range(const IndexRange& range, std::int64_t index) noexcept {
   return offset % static_cast<std::uint64_t>(range.step) == 0;
 }
 
-void keep_record(std::uint64_t entry, std::vector<tasks::Record*>& out) {
-  constexpr std::uint64_t kLowestAddress = 2;  // below: no entry, or finished
-  if (entry >= kLowestAddress) out.push_back(reinterpret_cast<tasks::Record*>(entry));
-}
-
 std::uint64_t length(const IndexRange& range) noexcept {
   if (range.stop <= range.start) return 0;
   const auto span = static_cast<std::uint64_t>(range.stop) - static_cast<std::uint64_t>(range.start);
@@ -89,7 +84,7 @@ SpaceState::Entry& SpaceState::entry_locked(Row& row, std::int64_t last) {
 
 tasks::Record* SpaceState::named_locked(Row& row, std::int64_t last) {
   Entry& entry = entry_locked(row, last);
-  if (entry == kFinished) return nullptr;
+  if ((entry & kFinished) != 0) return nullptr;
   if (entry == 0) {
     if (closed_) throw RuntimeClosed("polyreme: an id of space '" + name_ + "' was named after its runtime was closed");
     tasks::Record& record = source_.make();
@@ -113,19 +108,30 @@ tasks::Record* SpaceState::find_or_name(std::span<const std::int64_t> index) {
 }
 
 tasks::Record& SpaceState::find_or_done(std::span<const std::int64_t> index) {
-  tasks::Record* record = find_or_name(index);
-  if (record != nullptr) return *record;
+  if (index.empty()) throw UsageError("polyreme: an id of space '" + name_ + "' needs at least one index");
   const std::lock_guard lock(mutex_);
-  // The source may be gone.
-  if (closed_)
+  Row& row = row_locked(index.first(index.size() - 1));
+  if (tasks::Record* record = named_locked(row, index.back()); record != nullptr) return *record;
+  return stand_in_locked(row, index.back(), entry_locked(row, index.back()) >> 1);
+}
+
+/// A record like that of the finished task, but for the task's own name.
+tasks::Record& SpaceState::stand_in_locked(const Row& row, std::int64_t last, std::uint64_t number) {
+  if (closed_ && keeper_ == nullptr) {  // the source may be gone
     throw RuntimeClosed("polyreme: a finished id of space '" + name_ + "' was used after its runtime was closed");
-  return source_.make_done();
+  }
+  tasks::Record& record = source_.make_done();
+  record.id = number;
+  tasks::Rare& rare = tasks::rare_of(record);
+  rare.space = shared_from_this();
+  rare.space_index = last;
+  rare.leading_indices = row.leading;
+  return record;
 }
 
 void SpaceState::keep_if_spawned_locked(Entry entry, std::vector<tasks::Record*>& out) {
-  if (entry == 0 || entry == kFinished) return;
-  auto* record = reinterpret_cast<tasks::Record*>(entry);
-  if ((tasks::flags_of(*record) & tasks::state::kSpawned) == 0) return;
+  tasks::Record* const record = record_in(entry);
+  if (record == nullptr || (tasks::flags_of(*record) & tasks::state::kSpawned) == 0) return;
   tasks::add_reference(*record);
   out.push_back(record);
 }
@@ -218,20 +224,23 @@ void SpaceState::retire(tasks::Record& record) noexcept {
     if (row == nullptr) return;
     Entry& entry = entry_locked(*row, record.rare->space_index);
     if (entry != reinterpret_cast<Entry>(&record)) return;
-    entry = kFinished;
+    entry = record.id << 1 | kFinished;
+    any_finished_ = true;
   }
   source_.drop(record);
 }
 
 void SpaceState::clear() noexcept {
   std::vector<tasks::Record*> held;
+  const auto hold = [&held](Entry entry) {
+    if (tasks::Record* record = record_in(entry); record != nullptr) held.push_back(record);
+  };
   {
     const std::lock_guard lock(mutex_);
     for (auto& [key, row] : rows_) {
-      for (const Entry entry : row->dense)
-        keep_record(entry, held);
+      std::ranges::for_each(row->dense, hold);
       for (const auto& [last, entry] : row->sparse)
-        keep_record(entry, held);
+        hold(entry);
     }
     // retire() must not follow the position of an entry that is gone. Ids that outlive the space may make new rows.
     for (tasks::Record* record : held)
@@ -251,16 +260,22 @@ void SpaceState::clear() noexcept {
 void SpaceState::close() noexcept {
   const std::lock_guard lock(mutex_);
   closed_ = true;
+  if (!any_finished_) return;
+  try {
+    keeper_ = &source_.make_done();
+  } catch (...) {
+    keeper_ = nullptr;  // finished ids are out of reach then, which is said where one is used
+  }
 }
 
 void SpaceState::for_each(const std::function<void(tasks::Record&)>& fn) {
   const std::lock_guard lock(mutex_);
   for (auto& [key, row] : rows_) {
     for (const Entry entry : row->dense) {
-      if (entry > kFinished) fn(*reinterpret_cast<tasks::Record*>(entry));
+      if (tasks::Record* record = record_in(entry); record != nullptr) fn(*record);
     }
     for (const auto& [last, entry] : row->sparse) {
-      if (entry > kFinished) fn(*reinterpret_cast<tasks::Record*>(entry));
+      if (tasks::Record* record = record_in(entry); record != nullptr) fn(*record);
     }
   }
 }

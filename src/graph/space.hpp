@@ -1,9 +1,10 @@
 // Task spaces: ids that are usable before their tasks are spawned.
 //
-// An id maps to one 64-bit entry: 0 (never named), kFinished (done, with no result to keep), or a record, to which the
-// entry holds a reference. Naming an id that has no entry makes a placeholder record; spawning it later fills that
-// record. A finished id without a result costs its entry alone; a space that nobody can name any more (clear()) costs
-// nothing.
+// An id maps to one 64-bit entry: 0 (never named), finished (done, with no result to keep; the entry holds the number
+// of the task), or a record, to which the entry holds a reference. Naming an id that has no entry makes a placeholder
+// record; spawning it later fills that record. A finished id without a result costs its entry alone; a space that
+// nobody can name any more (clear()) costs nothing. Whoever asks for the record of a finished id gets a stand-in that
+// is done and has the number and the name of the task.
 //
 // Layout. The last index runs along a row, dense from 0 as far as that pays, hashed otherwise; the leading indices
 // choose the row. Everything is guarded by one mutex a space: look-ups are short, and spawning into one space from many
@@ -56,7 +57,9 @@ class SpaceState : public std::enable_shared_from_this<SpaceState> {
   SpaceState(RecordSource& source, std::string name) : source_(source), name_(std::move(name)) {}
   SpaceState(const SpaceState&) = delete;
   SpaceState& operator=(const SpaceState&) = delete;
-  ~SpaceState() = default;
+  ~SpaceState() {
+    if (keeper_ != nullptr) source_.drop(*keeper_);
+  }
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] bool comes_from(const RecordSource& source) const noexcept { return &source_ == &source; }
@@ -66,7 +69,7 @@ class SpaceState : public std::enable_shared_from_this<SpaceState> {
   /// result.
   [[nodiscard]] tasks::Record* find_or_name(std::span<const std::int64_t> index);
 
-  /// The same, but for a finished id a record that is done.
+  /// The same, but for a finished id a stand-in: a record that is done, with the id and the number of its task.
   [[nodiscard]] tasks::Record& find_or_done(std::span<const std::int64_t> index);
 
   /// Appends the unfinished records (each with a reference for the caller) of all ids in the product of the ranges; if
@@ -82,7 +85,7 @@ class SpaceState : public std::enable_shared_from_this<SpaceState> {
   /// Nobody can name the ids any more: drops all references, and gives up what was named and not spawned.
   void clear() noexcept;
 
-  /// The runtime is closed: ids that were never named can no longer be.
+  /// The runtime closes: ids that were never named can no longer be. To be called while records can still be made.
   void close() noexcept;
 
   /// Calls fn(record) for each entry that holds a record; used by the deadlock search, which holds the slot pool's
@@ -98,7 +101,13 @@ class SpaceState : public std::enable_shared_from_this<SpaceState> {
 
  private:
   using Entry = std::uint64_t;
+  /// Set in the entry of a finished id, above it the number of its task; records are aligned, so theirs have it clear.
   static constexpr Entry kFinished = 1;
+
+  /// The record of an entry, or null: there is none, or it is finished.
+  [[nodiscard]] static tasks::Record* record_in(Entry entry) noexcept {
+    return (entry & kFinished) != 0 ? nullptr : reinterpret_cast<tasks::Record*>(entry);
+  }
 
   struct Row {
     std::vector<Entry> dense;
@@ -123,6 +132,7 @@ class SpaceState : public std::enable_shared_from_this<SpaceState> {
   Row& row_locked(std::span<const std::int64_t> leading);
   Entry& entry_locked(Row& row, std::int64_t last);
   tasks::Record* named_locked(Row& row, std::int64_t last);
+  tasks::Record& stand_in_locked(const Row& row, std::int64_t last, std::uint64_t number);
   void name_in_row_locked(Row& row, const IndexRange& range, std::vector<tasks::Record*>& out);
   void keep_spawned_in_row_locked(const Row& row, const IndexRange& range, std::vector<tasks::Record*>& out);
   void keep_if_spawned_locked(Entry entry, std::vector<tasks::Record*>& out);
@@ -132,6 +142,9 @@ class SpaceState : public std::enable_shared_from_this<SpaceState> {
   std::mutex mutex_;
   std::unordered_map<std::vector<std::int64_t>, std::unique_ptr<Row>, LeadingHash, LeadingEqual> rows_;
   bool closed_ = false;
+  bool any_finished_ = false;
+  tasks::Record* keeper_ =
+      nullptr;               ///< from close() on, if there are finished ids: a live record keeps the source alive
   Row* last_row_ = nullptr;  ///< most look-ups stay in one row
   sync::Atomic<std::uint64_t> unspawned_{0};
 };

@@ -312,7 +312,8 @@ void Engine::warn_stall() {
   one_at_a_time.unlock();
   if (count == 0) return;
   warn("polyreme: a wait goes on, and all slots are idle: " + std::to_string(count) +
-       " task ids were named but are not spawned, and a registered producer may still do so:" + names);
+       (count == 1 ? " task id was named but is" : " task ids were named but are") +
+       " not spawned, and a registered producer may still do so:" + names);
 }
 
 }  // namespace polyreme::runtime

@@ -46,7 +46,8 @@ class ForeignPart {
       if (known == all.engines.end()) continue;
       if (entry.lane != nullptr) known->second.orphans.push_back(entry.lane);
       if (entry.producer_depth == 0) continue;
-      // Without the registry's lock: that one is taken under a space's lock, which a diagnosis takes under the slot pool's.
+      // Without the registry's lock: that one is taken under a space's lock, which a diagnosis takes under the slot
+      // pool's.
       Registry::Known& pinned = known->second;
       ++pinned.pins;
       lock.unlock();

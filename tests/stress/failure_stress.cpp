@@ -224,7 +224,8 @@ TEST_P(FailureStress, OneWaitIsEndedForACircle) {
   }
 }
 
-/// Between the end of a body's wait and its return to a slot all slots may be idle; what it is about to spawn is not missing.
+/// Between the end of a body's wait and its return to a slot all slots may be idle; what it is about to spawn is not
+/// missing.
 TEST_P(FailureStress, ABodyThatGoesOnSpawnsWhatOthersNeed) {
   for (int round = 0; round < scaled(300); ++round) {
     Runtime rt({.workers = GetParam()});

@@ -1,5 +1,5 @@
-// The public headers declare exactly the intended names. A name that is added or lost must be meant: change it here, in the
-// documentation and in the changelog.
+// The public headers declare exactly the intended names. A name that is added or lost must be meant: change it here, in
+// the documentation and in the changelog.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -73,7 +73,9 @@ TEST(ApiExports, Spaces) {
             (Names{"kMaxIndices", "Range", "range", "upto", "from", "TaskId", "SpaceSlice", "Space"}));
 }
 
-TEST(ApiExports, Tasks) { EXPECT_EQ(names_of("task.hpp"), (Names{"TaskBase", "Task"})); }
+TEST(ApiExports, Tasks) {
+  EXPECT_EQ(names_of("task.hpp"), (Names{"TaskBase", "Task"}));
+}
 
 /// That the search sees what it is meant to see.
 TEST(ApiExports, TheSearchFindsDeclarations) {

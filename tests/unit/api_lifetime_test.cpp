@@ -1,11 +1,11 @@
 // Runtimes and handles in every order of birth and death.
+#include <polyreme/runtime.hpp>
+
 #include "runtime/engine.hpp"
 #include "support/counted.hpp"
 #include "support/eventually.hpp"
 #include "support/sanitizer.hpp"
 #include "support/warnings.hpp"
-
-#include <polyreme/runtime.hpp>
 
 #include <gtest/gtest.h>
 
@@ -74,7 +74,8 @@ TEST(ApiLifetime, DroppingEveryHandleCancelsNothing) {
   {
     const auto gate = rt.spawn([&] { hold.wait(); });
     auto last = rt.spawn({.after = gate}, [&] { ran.fetch_add(1); });
-    for (int i = 0; i < 10; ++i) last = rt.spawn({.after = last}, [&] { ran.fetch_add(1); });
+    for (int i = 0; i < 10; ++i)
+      last = rt.spawn({.after = last}, [&] { ran.fetch_add(1); });
   }
   hold.count_down();
   rt.wait();
@@ -119,8 +120,10 @@ TEST(ApiLifetime, HandlesOfManyDeadRuntimesAtOnce) {
     kept.push_back(rt.spawn([i] { return i; }));
     static_cast<void>(rt.spawn([](int x) { return x; }, kept.back()));
   }
-  for (int i = 29; i >= 0; i -= 2) kept.erase(kept.begin() + i);
-  for (std::size_t i = 0; i < kept.size(); ++i) EXPECT_EQ(kept[i].get(), static_cast<int>(2 * i));
+  for (int i = 29; i >= 0; i -= 2)
+    kept.erase(kept.begin() + i);
+  for (std::size_t i = 0; i < kept.size(); ++i)
+    EXPECT_EQ(kept[i].get(), static_cast<int>(2 * i));
 }
 
 TEST(ApiLifetime, AThreadMayEndBeforeItsTasksStart) {
@@ -135,7 +138,8 @@ TEST(ApiLifetime, AThreadMayEndBeforeItsTasksStart) {
   started.wait();
   for (int t = 0; t < 10; ++t) {
     std::jthread([&] {
-      for (int i = 0; i < 20; ++i) static_cast<void>(rt.spawn([&] { ran.fetch_add(1); }));
+      for (int i = 0; i < 20; ++i)
+        static_cast<void>(rt.spawn([&] { ran.fetch_add(1); }));
     }).join();
   }
   EXPECT_EQ(ran.load(), 0);
@@ -170,11 +174,8 @@ TEST(ApiLifetime, TwoRuntimesSpawnIntoEachOther) {
   Runtime two({.workers = 1});
   std::atomic<int> landed{0};
   for (int i = 0; i < 50; ++i) {
-    static_cast<void>(one.spawn([&] {
-      static_cast<void>(two.spawn([&] {
-        static_cast<void>(one.spawn([&] { landed.fetch_add(1); }));
-      }));
-    }));
+    static_cast<void>(one.spawn(
+        [&] { static_cast<void>(two.spawn([&] { static_cast<void>(one.spawn([&] { landed.fetch_add(1); })); })); }));
   }
   one.wait();
   two.wait();
@@ -229,7 +230,8 @@ TEST(ApiLifetime, StatsCountWhatHappened) {
   std::latch hold(1);
   const auto gate = rt.spawn([&] { hold.wait(); });
   std::vector<Task<>> many;
-  for (int i = 0; i < 20; ++i) many.push_back(rt.spawn({.after = gate}, [] {}));
+  for (int i = 0; i < 20; ++i)
+    many.push_back(rt.spawn({.after = gate}, [] {}));
   const auto last = rt.spawn({.after = many}, [] {});
   const RuntimeStats during = rt.stats();
   EXPECT_EQ(during.spawned, 22U);
