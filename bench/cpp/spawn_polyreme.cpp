@@ -9,10 +9,12 @@
 namespace polyreme::bench {
 namespace {
 
-/// The handles of the last tasks, as many as later tasks can name.
+/// The handles of the tasks: an array of all, as a program keeps them, or of the last one alone where no task names an
+/// older one.
 class Handles {
  public:
-  explicit Handles(TaskIndex reach) : tasks_(std::bit_ceil(std::size_t{reach} + 1)) {}
+  template <Graph G>
+  explicit Handles(const G& graph) : tasks_(graph.reach() <= 1 ? 1 : std::bit_ceil(std::size_t{graph.size()})) {}
 
   Task<void>& operator[](TaskIndex task) noexcept { return tasks_[task & (tasks_.size() - 1)]; }
 
@@ -29,7 +31,7 @@ class Polyreme {
 
   template <Graph G>
   [[nodiscard]] auto run(CheckedRun<G>& run) {
-    Handles handles(run.graph().reach());
+    Handles handles(run.graph());
     for (TaskIndex task = 0; task < run.graph().size(); ++task) {
       const auto body = [&run, task] { run.body(task); };
       const Predecessors before = run.graph().predecessors(task);
