@@ -1,8 +1,8 @@
 // A Python call as the body of a task.
 //
-// Layout of the record's 48 bytes: six words. [0] callable, later the result unless that is None; [1] argument count, task mask and whether
-// the arguments are boxed; [2..5] up to four positional arguments, or, boxed, [2] a tuple and [3] a dict or null.
-// A task among the arguments is kept as its handle and replaced by its result when the body starts.
+// Layout of the record's 48 bytes: six words. [0] callable, later the result unless that is None; [1] argument count,
+// task mask and whether the arguments are boxed; [2..5] up to four positional arguments, or, boxed, [2] a tuple and [3]
+// a dict or null. A task among the arguments is kept as its handle and replaced by its result when the body starts.
 #pragma once
 
 #include <polyreme/detail/abi.hpp>

@@ -111,8 +111,8 @@ PyObject* repr(PyObject* self) {
     what = "running";
   }
   const bool named = record.rare != nullptr && (record.rare->space != nullptr || !record.rare->label.empty());
-  const std::string name = named ? detail::name_of(record) : "#" + std::to_string(record.id);
-  return PyUnicode_FromFormat("<Task %s %s>", name.c_str(), what);
+  if (!named) return PyUnicode_FromFormat("<Task #%llu %s>", static_cast<unsigned long long>(record.id), what);
+  return PyUnicode_FromFormat("<Task %s %s>", detail::name_of(record).c_str(), what);
 }
 
 /// Waits as the `timeout` argument says. True when done; else an error is set.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
+import re
 import threading
 from typing import Any
 
@@ -153,7 +154,8 @@ def test_generators_are_values(rt: pr.Runtime) -> None:
     def numbers() -> Any:
         yield from range(3)
 
-    assert list(rt.spawn(numbers).result()) == [0, 1, 2]
+    assert list(rt.spawn(lambda: numbers()).result()) == [0, 1, 2]
+    assert list(rt.spawn(list, numbers()).result()) == [0, 1, 2]
 
 
 def test_numpy_arrays_are_passed_by_reference(rt: pr.Runtime) -> None:
@@ -219,6 +221,10 @@ def test_repr_says_how_far_a_task_is(single: pr.Runtime) -> None:
     assert repr(running) == "<Task r done>"
     assert repr(waiting) == "<Task w failed>"
     assert repr(behind) == "<Task b cancelled>"
+    unnamed = single.spawn(lambda: 0)
+    unnamed.result()
+    assert re.fullmatch(r"<Task #\d+ done>", repr(unnamed))
+    assert unnamed.name == f"task {repr(unnamed).split()[1]}"
 
 
 def test_handles_of_one_task_are_equal(rt: pr.Runtime) -> None:
