@@ -5,6 +5,7 @@
 #include <new>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 
 namespace polyreme::python {
 
@@ -42,6 +43,31 @@ PyObject* make(PyObject* type, const char* text) {
   return PyObject_CallFunction(type, "s", text);
 }
 
+/// The characters of a str, which is dropped; empty for null or what has no UTF-8. No error is left set.
+std::string take_text(PyObject* text) {
+  const char* characters = text != nullptr ? PyUnicode_AsUTF8(text) : nullptr;
+  std::string taken = characters != nullptr ? characters : "";
+  Py_XDECREF(text);
+  PyErr_Clear();
+  return taken;
+}
+
+/// "ValueError: message", as the interpreter reports an exception. Leaves the caller's error as it was.
+std::string last_line(PyObject* exception) {
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  auto* const kind = reinterpret_cast<PyObject*>(Py_TYPE(exception));
+  std::string line = take_text(PyObject_GetAttrString(kind, "__qualname__"));
+  const std::string module = take_text(PyObject_GetAttrString(kind, "__module__"));
+  if (!module.empty() && module != "builtins" && module != "__main__") line = module + "." + line;
+  PyObject* const message = PyObject_Str(exception);
+  const std::string text = message != nullptr ? take_text(message) : "<exception str() failed>";
+  PyErr_Clear();
+  if (!text.empty()) line += ": " + text;
+  PyErr_Restore(type, value, traceback);
+  return line;
+}
+
 void set_cause(PyObject* exception, const std::exception_ptr& cause) {
   if (cause == nullptr) return;
   PyObject* object = to_object(cause);
@@ -76,6 +102,22 @@ PythonError::PythonError(const PythonError& other) noexcept
 PythonError::~PythonError() {
   drop_reference(exception_);
   drop_reference(traceback_);
+}
+
+const char* PythonError::what() const noexcept {
+  const bool was_inside = inside();
+  if (!was_inside) interpreter().enter();
+  const char* answer = "a Python exception";
+  try {
+    // Code of the exception's class may let another thread in here. What was handed out once stays.
+    std::string text = text_.empty() ? last_line(exception_) : std::string();
+    if (text_.empty()) text_ = std::move(text);
+    if (!text_.empty()) answer = text_.c_str();
+  } catch (const std::bad_alloc&) {
+    answer = "a Python exception, and no memory is left to describe it";
+  }
+  if (!was_inside) interpreter().leave();
+  return answer;
 }
 
 PyObject* PythonError::object() const noexcept {

@@ -18,7 +18,9 @@ class PythonError : public std::exception {
   PythonError(const PythonError& other) noexcept;
   PythonError& operator=(const PythonError&) = delete;
   ~PythonError() override;
-  [[nodiscard]] const char* what() const noexcept override { return "a Python exception"; }
+  /// The last line of a traceback, "ValueError: message". Any thread may ask, outside too; the text is made once asked
+  /// for, by code of the exception's class.
+  [[nodiscard]] const char* what() const noexcept override;
   /// New reference, with the traceback as it was when the body ended: raising it again does not make it grow.
   [[nodiscard]] PyObject* object() const noexcept;
   /// For the garbage collector.
@@ -28,6 +30,7 @@ class PythonError : public std::exception {
   PythonError(PyObject* object, PyObject* traceback) noexcept : exception_(object), traceback_(traceback) {}
   PyObject* exception_;
   PyObject* traceback_;
+  mutable std::string text_;  ///< what() says; under the interpreter's lock
 };
 
 /// Adds the exception classes to the module. False with an error set on failure.

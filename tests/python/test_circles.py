@@ -246,7 +246,27 @@ def test_a_stalled_wait_is_warned_about_with_names() -> None:
         rt.spawn(lambda: None, after=space[0], name="needy").result()
         thread.join()
         go.set()
+    assert "1 task id was named but is not spawned, and" in texts[0]
     assert "T[0], needed by needy" in texts[0]
+
+
+def test_a_stalled_wait_for_several_ids_is_warned_about_in_the_plural() -> None:
+    texts: list[str] = []
+
+    class Warned(pr.Runtime):
+        def _warn(self, text: str) -> None:
+            texts.append(text)
+            for i in range(2):
+                self.spawn(lambda: None, id=space[i])
+
+    with Warned(workers=1, stall_warning=0.001) as rt:
+        space = rt.space("T")
+        with rt.producer():
+            rt.spawn(lambda: None, after=space[:2])
+            thread = threading.Thread(target=rt.wait)
+            thread.start()
+            thread.join()
+    assert "2 task ids were named but are not spawned, and" in texts[0]
 
 
 def test_warnings_are_python_warnings() -> None:

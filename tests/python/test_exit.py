@@ -43,7 +43,9 @@ def test_failures_that_nobody_asked_for_are_warned_about_at_exit() -> None:
         """
     )
     assert end.code == 0
-    assert "RuntimeWarning: polyreme: a failure that no wait() reported: boom, spawned at <string>:5" in end.err
+    assert (
+        "RuntimeWarning: polyreme: a failure that no wait() reported: boom, spawned at <string>:5: ValueError: lost?\n"
+    ) in end.err
 
 
 def test_missing_ids_at_exit() -> None:
