@@ -89,7 +89,8 @@ PyObject* open(PyObject* self, PyObject* arguments) {
   unsigned int workers = 0;
   int pin = 0;
   double stall_warning = 10.0;
-  if (PyArg_ParseTuple(arguments, "Ipd", &workers, &pin, &stall_warning) == 0) return nullptr;
+  unsigned int max_ready = 0;
+  if (PyArg_ParseTuple(arguments, "IpdI", &workers, &pin, &stall_warning, &max_ready) == 0) return nullptr;
   if (cast(self)->used) {
     PyErr_SetString(PyExc_RuntimeError, "polyreme: this runtime was opened before; make another one");
     return nullptr;
@@ -99,6 +100,7 @@ PyObject* open(PyObject* self, PyObject* arguments) {
     options.workers = workers;
     options.pin = pin != 0;
     options.stall_warning_s = stall_warning;
+    if (max_ready != 0) options.max_ready = max_ready;
     options.interpreter = &interpreter();
     // With a reference: a wait for one task may go on, and warn, after the runtime was closed and dropped.
     const std::shared_ptr<PyObject> owner(Py_NewRef(self), &drop_reference);
@@ -113,6 +115,10 @@ PyObject* open(PyObject* self, PyObject* arguments) {
   Py_RETURN_NONE;
 }
 
+UsageError body_cannot_close() {
+  return UsageError("polyreme: a body cannot close the runtime that runs it; return, and close it outside");
+}
+
 PyObject* close(PyObject* self, PyObject* cancel) {
   if (cast(self)->engine == nullptr) Py_RETURN_NONE;
   const int cancelling = PyObject_IsTrue(cancel);
@@ -121,9 +127,7 @@ PyObject* close(PyObject* self, PyObject* cancel) {
   Engine* const engine = use.get();
   if (engine == nullptr) return nullptr;
   try {
-    if (runtime::in_body_of(*engine)) {
-      throw UsageError("polyreme: a body cannot close the runtime that runs it; return, and close it outside");
-    }
+    if (runtime::in_body_of(*engine)) throw body_cannot_close();
     if (cancelling != 0) engine->cancel_unstarted();
     std::unique_lock alone(*cast(self)->closing, std::try_to_lock);
     if (!alone) {
@@ -165,6 +169,7 @@ struct DecoratorObject {
   PyObject* name;
   PyObject* keywords;
   bool by_reference;
+  bool called;
 };
 
 extern PyTypeObject decorator_type;
@@ -173,8 +178,19 @@ DecoratorObject* decorator_cast(PyObject* self) noexcept {
   return reinterpret_cast<DecoratorObject*>(self);
 }
 
+/// A decorator that never met a function has spawned nothing, which its program hardly meant.
+void warn_unused(const DecoratorObject& decorator) noexcept {
+  if (decorator.called || PyErr_Occurred() != nullptr) return;
+  const int warned = PyErr_WarnEx(PyExc_RuntimeWarning,
+                                  "polyreme: rt.task(...) decorated nothing, so that nothing was spawned; to call a "
+                                  "function as a task, use rt.spawn(fn, *args)",
+                                  1);
+  if (warned < 0) PyErr_WriteUnraisable(decorator.runtime);
+}
+
 void decorator_dealloc(PyObject* self) {
   DecoratorObject& decorator = *decorator_cast(self);
+  warn_unused(decorator);
   Py_DECREF(decorator.runtime);
   Py_XDECREF(decorator.arguments);
   Py_XDECREF(decorator.id);
@@ -208,7 +224,8 @@ PyObject* decorator_call(PyObject* self, PyObject* const* arguments, std::size_t
     PyErr_SetString(PyExc_TypeError, "@rt.task(...) decorates one function; to call one, use rt.spawn(fn, *args)");
     return nullptr;
   }
-  const DecoratorObject& decorator = *decorator_cast(self);
+  DecoratorObject& decorator = *decorator_cast(self);
+  decorator.called = true;
   const EngineUse use(decorator.runtime);
   Engine* const engine = use.get();
   if (engine == nullptr) return nullptr;
@@ -246,9 +263,14 @@ PyObject* task_method(PyObject* self, PyObject* const* arguments, Py_ssize_t cou
   const EngineUse use(self);
   Engine* const engine = use.get();
   if (engine == nullptr) return nullptr;
-  // @rt.task without parentheses.
-  if (count == 1 && names == nullptr && PyFunction_Check(arguments[0])) {
-    return spawn_decorated(*engine, arguments[0], nullptr, 0, {}, false);
+  if (count > 0 && PyCallable_Check(arguments[0]) != 0) {
+    // @rt.task without parentheses.
+    if (count == 1 && names == nullptr) return spawn_decorated(*engine, arguments[0], nullptr, 0, {}, false);
+    return PyErr_Format(PyExc_TypeError,
+                        "task() decorates a function, and its first argument is an id, not the callable %R; to call "
+                        "that as a task, use rt.spawn(fn, *args, ...); to give it to the body, say None for the id: "
+                        "@rt.task(None, fn, ...)",
+                        arguments[0]);
   }
   SpawnKeywords keywords;
   if (names != nullptr && !parse_keywords(arguments + count, names, "task", true, keywords)) return nullptr;
@@ -280,6 +302,7 @@ PyObject* task_method(PyObject* self, PyObject* const* arguments, Py_ssize_t cou
   decorator->name = Py_XNewRef(keywords.name);
   decorator->keywords = Py_XNewRef(keywords.keywords);
   decorator->by_reference = by_reference;
+  decorator->called = false;
   return reinterpret_cast<PyObject*>(decorator);
 }
 
@@ -368,6 +391,7 @@ PyObject* cancel_method(PyObject* self, PyObject* /*unused*/) {
   const EngineUse use(self);
   Engine* const engine = use.get();
   if (engine == nullptr) return nullptr;
+  if (runtime::in_body_of(*engine)) return raise(std::make_exception_ptr(body_cannot_close()));
   engine->cancel_unstarted();
   Py_RETURN_NONE;
 }
@@ -420,7 +444,8 @@ PyMethodDef methods[] = {
      "tuple\n"
      "of these, are captured as they are now; capture='reference' shares them instead. The body's own name is its "
      "task.\n"
-     "Arguments and errors otherwise as for spawn().\n\n"
+     "Arguments and errors otherwise as for spawn(). A callable that is the only argument is spawned, as by a plain\n"
+     "@rt.task; one that is to be the body's first argument needs None, for no id, before it.\n\n"
      "Raises:\n    ValueError: the body assigns a captured variable."},
     {"space", &space_method, METH_O,
      "space($self, name, /)\n--\n\nMake a space of task ids. The name is for messages."},

@@ -80,6 +80,56 @@ bool spawn_name(const SpawnKeywords& keywords, PyObject* fn, bool tracing, std::
   return true;
 }
 
+/// The function that a call of `fn` runs, behind bound methods and partial calls; else `fn`. Borrowed from `fn`.
+PyObject* innermost(PyObject* fn) noexcept {
+  constexpr int kDeepest = 8;
+  for (int depth = 0; depth < kDeepest && !PyFunction_Check(fn); ++depth) {
+    if (PyMethod_Check(fn)) {
+      fn = PyMethod_Function(fn);
+      continue;
+    }
+    if (std::string_view(Py_TYPE(fn)->tp_name) != "functools.partial") break;
+    PyObject* inner = PyObject_GetAttrString(fn, "func");
+    if (inner == nullptr) {
+      PyErr_Clear();
+      break;
+    }
+    Py_DECREF(inner);  // the partial call keeps it
+    fn = inner;
+  }
+  return fn;
+}
+
+/// Functions of which a call runs nothing: it makes a coroutine or a generator, which nobody would go through. False
+/// with an error set.
+bool refuse_suspending(PyObject* fn) noexcept {
+  PyObject* const function = innermost(fn);
+  if (!PyFunction_Check(function)) return true;
+  constexpr int kSuspending = CO_COROUTINE | CO_ASYNC_GENERATOR | CO_GENERATOR;
+  const auto& object = *reinterpret_cast<const PyFunctionObject*>(function);
+  const int flags = reinterpret_cast<const PyCodeObject*>(object.func_code)->co_flags;
+  if ((flags & kSuspending) == 0) [[likely]]
+    return true;
+  PyObject* const name = object.func_qualname;
+  if ((flags & (CO_COROUTINE | CO_ITERABLE_COROUTINE)) != 0) {
+    PyErr_Format(PyExc_TypeError,
+                 "%U is a coroutine function, and coroutines are not supported as bodies; spawn an ordinary function, "
+                 "which may run an event loop of its own: asyncio.run(%U(...))",
+                 name, name);
+  } else if ((flags & CO_ASYNC_GENERATOR) != 0) {
+    PyErr_Format(PyExc_TypeError,
+                 "%U is an async generator function, of which a call runs nothing; spawn an ordinary function that "
+                 "goes through it in an event loop of its own, with asyncio.run()",
+                 name);
+  } else {
+    PyErr_Format(PyExc_TypeError,
+                 "%U is a generator function, of which a call runs nothing; spawn an ordinary function that goes "
+                 "through it, such as one that returns list(%U(...))",
+                 name, name);
+  }
+  return false;
+}
+
 }  // namespace
 
 const SpawnSite* current_site() {
@@ -141,6 +191,7 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
   if (PyCallable_Check(fn) == 0) {
     return PyErr_Format(PyExc_TypeError, "a task's body must be callable, not %R", fn);
   }
+  if (!refuse_suspending(fn)) return nullptr;
   if (keywords.id != nullptr && !is_id(keywords.id)) {
     return PyErr_Format(PyExc_TypeError, "id= is an entry of a space, such as T[3], not %R", keywords.id);
   }

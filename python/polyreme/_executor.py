@@ -8,7 +8,7 @@ from concurrent.futures import Executor as _Base
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from polyreme._runtime import Runtime
+from polyreme._runtime import MAX_READY, Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,10 +34,12 @@ class Executor(_Base):
 
     def __init__(self, max_workers: int | None = None) -> None:
         try:
-            self._runtime = Runtime(workers=max_workers)
+            # Nobody expects submit() to wait until calls have started: what opens their way may come after it.
+            self._runtime = Runtime(workers=max_workers, max_ready=MAX_READY)
         except (TypeError, ValueError) as error:
             raise type(error)(f"max_{error}") from None
-        self._lock = threading.Lock()
+        # Reentrant: a spawn drops references that were put aside, and what is dropped may submit.
+        self._lock = threading.RLock()
         self._shut_down = False
         self._pending: set[Future[Any]] = set()
         # Calls hold the executor, so when it is dropped without shutdown() none is left: only threads are to be ended.

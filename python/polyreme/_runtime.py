@@ -16,6 +16,9 @@ __all__ = ["Runtime"]
 
 _MAX_WORKERS = 1024
 
+# The largest max_ready, which no thread ever reaches.
+MAX_READY = 2**31 - 1
+
 # Open runtimes, kept alive until they are closed: their workers run Python code and must be joined before the
 # interpreter goes away. Insertion order; the latest is closed first.
 _open: dict[int, Runtime] = {}
@@ -28,6 +31,8 @@ class Runtime(_core.Runtime):
         workers: bodies that run at a time; None means one for each core that the process may use.
         pin: bind each worker thread to a core. Libraries that start threads of their own in a body inherit the binding.
         stall_warning: seconds before a wait that seems unable to end is warned about.
+        max_ready: a thread outside the runtime with more tasks than this ready and not started sleeps in spawn() until
+            half of them have started; None means 32768.
 
     As a context manager, a runtime waits for its tasks on leaving the block and raises an ExceptionGroup of what their
     bodies raised. When the block itself raises (Ctrl-C included), tasks that have not started are cancelled, running
@@ -37,7 +42,14 @@ class Runtime(_core.Runtime):
         TypeError, ValueError: an argument is not of the kind, or outside the range, that it must be.
     """
 
-    def __init__(self, workers: int | None = None, *, pin: bool = False, stall_warning: float = 10.0) -> None:
+    def __init__(
+        self,
+        workers: int | None = None,
+        *,
+        pin: bool = False,
+        stall_warning: float = 10.0,
+        max_ready: int | None = None,
+    ) -> None:
         if workers is None:
             workers = 0
         elif isinstance(workers, bool) or not isinstance(workers, int):
@@ -55,7 +67,15 @@ class Runtime(_core.Runtime):
         if not 0 < stall_warning < 1e9:
             message = f"stall_warning={stall_warning!r}; it is a number of seconds above 0"
             raise ValueError(message)
-        self._open(workers, pin, float(stall_warning))
+        if max_ready is None:
+            max_ready = 0
+        elif isinstance(max_ready, bool) or not isinstance(max_ready, int):
+            message = f"max_ready={max_ready!r}; it is an int from 1 to {MAX_READY}, or None for 32768"
+            raise TypeError(message)
+        elif not 1 <= max_ready <= MAX_READY:
+            message = f"max_ready={max_ready!r}; it is an int from 1 to {MAX_READY}, or None for 32768"
+            raise ValueError(message)
+        self._open(workers, pin, float(stall_warning), max_ready)
         _open[id(self)] = self
 
     def __enter__(self) -> Runtime:

@@ -38,6 +38,16 @@ RUNTIME = [
     (lambda: pr.Runtime(1, stall_warning=1e10), ValueError, "stall_warning=10000000000.0"),
     (lambda: pr.Runtime(1, stall_warning="1"), TypeError, "stall_warning='1'"),  # type: ignore[arg-type]
     (lambda: pr.Runtime(1, stall_warning=None), TypeError, "stall_warning=None"),  # type: ignore[arg-type]
+    (
+        lambda: pr.Runtime(1, max_ready=0),
+        ValueError,
+        "max_ready=0; it is an int from 1 to 2147483647, or None for 32768",
+    ),
+    (lambda: pr.Runtime(1, max_ready=-5), ValueError, "max_ready=-5; it is an int from 1"),
+    (lambda: pr.Runtime(1, max_ready=2**31), ValueError, "max_ready=2147483648; it is an int from 1"),
+    (lambda: pr.Runtime(1, max_ready="5"), TypeError, "max_ready='5'; it is an int from 1"),  # type: ignore[arg-type]
+    (lambda: pr.Runtime(1, max_ready=5.0), TypeError, "max_ready=5.0; it is an int"),  # type: ignore[arg-type]
+    (lambda: pr.Runtime(1, max_ready=True), TypeError, "max_ready=True; it is an int"),
     (lambda: pr.Task(), TypeError, "cannot create 'polyreme.Task'"),
     (lambda: pr.Space(), TypeError, "cannot create 'polyreme.Space'"),
     (lambda: pr.Slice(), TypeError, "cannot create 'polyreme.Slice'"),

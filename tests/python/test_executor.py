@@ -101,6 +101,29 @@ def test_calls_start_in_the_order_of_their_submission() -> None:
 # ---- wait and as_completed
 
 
+def test_any_number_of_calls_may_wait_to_start() -> None:
+    with pr.Executor(1) as pool:
+        held = Gated(pool)
+        futures = [pool.submit(int) for _ in range(50_000)]
+        held.gate.set()
+        assert {future.result() for future in futures} == {0}
+
+
+def test_a_destructor_may_submit() -> None:
+    ended: list[int] = []
+
+    class Submits:
+        def __del__(self) -> None:
+            pool.submit(ended.append, 1)
+
+    with pr.Executor(2) as pool:
+        for _ in range(300):
+            pool.submit(lambda x: None, Submits())
+            pool.submit(gc.collect, 0)
+        while len(ended) < 300:
+            pool.submit(gc.collect, 0).result()
+
+
 def test_wait_for_all(pool: pr.Executor) -> None:
     futures = [pool.submit(multiply, i, 2) for i in range(20)]
     futures.append(pool.submit(boom))  # type: ignore[arg-type]

@@ -299,7 +299,18 @@ def test_a_body_cannot_close_or_wait_for_its_runtime(rt: pr.Runtime) -> None:
     assert "body" in rt.spawn(body, rt.close).result()
     assert "body" in rt.spawn(body, lambda: rt._close(False)).result()
     assert "body" in rt.spawn(body, lambda: rt.__exit__(None, None, None)).result()
+    assert "body" in rt.spawn(body, lambda: rt.__exit__(Boom, Boom(), None)).result()
     assert not rt.closed
+
+
+def test_a_body_that_cannot_close_its_runtime_cancels_nothing(single: pr.Runtime) -> None:
+    def body() -> pr.Task[str]:
+        task = single.spawn(lambda: "ran")
+        with pytest.raises(pr.UsageError, match="a body cannot close the runtime that runs it"):
+            single.close(cancel=True)
+        return task
+
+    assert single.spawn(body).result().result() == "ran"
 
 
 # ---- exceptions in the block
@@ -351,6 +362,47 @@ def test_the_exception_of_the_block_wins_over_those_of_bodies() -> None:
         with pr.Runtime(workers=1) as rt:
             rt.spawn(lambda: 1 // 0).exception()
             raise Boom
+
+
+class Needy(Exception):
+    """Says something of its own when it is shown."""
+
+    def __str__(self) -> str:
+        return f"needs {self.args[0]}"
+
+
+class Unprintable(Exception):
+    """Cannot be shown."""
+
+    def __str__(self) -> str:
+        raise Boom
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError("größer"), "ValueError: größer"),
+        (ValueError(), "ValueError"),
+        (KeyError("x"), "KeyError: 'x'"),
+        (Needy(5), f"{__name__}.Needy: needs 5"),
+        (Unprintable(), f"{__name__}.Unprintable: <exception str() failed>"),
+        (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "no"), "UnicodeEncodeError: "),
+        (ValueError("\ud800"), "ValueError"),
+        (SystemExit(3), "SystemExit: 3"),
+        (ExceptionGroup("some", [ValueError(1)]), "ExceptionGroup: some (1 sub-exception)"),
+    ],
+)
+def test_a_failure_that_nobody_asked_for_is_described(error: BaseException, text: str) -> None:
+    def body() -> None:
+        raise error
+
+    with pytest.warns(RuntimeWarning) as caught, pytest.raises(Boom), pr.Runtime(workers=1) as rt:
+        rt.spawn(body, name="b")
+        rt._wait(None, False)
+        raise Boom
+    (warning,) = (str(one.message) for one in caught)
+    assert warning.startswith(f"polyreme: a failure that no wait() reported: b, spawned at {__file__}:")
+    assert warning.split(": ", 3)[3].startswith(text)
 
 
 def test_missing_ids_do_not_hinder_leaving_by_an_exception() -> None:
