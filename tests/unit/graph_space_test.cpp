@@ -87,6 +87,44 @@ TEST_F(GraphSpace, AFinishedIdKeepsNoRecord) {
   source_.drop(done);
 }
 
+TEST_F(GraphSpace, TheStandInOfAFinishedIdHasItsNameAndNumber) {
+  Record* record = find({2, 7});
+  const std::uint64_t number = record->id;
+  spawn(*record);
+  space_->retire(*record);
+  source_.drop(*record);
+  const std::array<std::int64_t, 2> index{2, 7};
+  for (int i = 0; i < 2; ++i) {
+    Record& done = space_->find_or_done(index);
+    EXPECT_EQ(done.id, number);
+    EXPECT_EQ(id_of(*done.rare), "S[2, 7]");
+    source_.drop(done);
+    EXPECT_EQ(source_.alive(), 0);
+  }
+  space_->for_each([](Record&) { ADD_FAILURE() << "a finished id has no record"; });
+  std::vector<Record*> found;
+  space_->select_all(found);
+  EXPECT_TRUE(found.empty());
+}
+
+TEST_F(GraphSpace, FinishedIdsAnswerAfterClose) {
+  Record* record = find({0});
+  spawn(*record);
+  space_->retire(*record);
+  source_.drop(*record);
+  space_->close();
+  EXPECT_EQ(source_.alive(), 1) << "the source must not go before the space";
+  const std::array<std::int64_t, 1> index{0};
+  Record* done = &space_->find_or_done(index);
+  EXPECT_EQ(id_of(*done->rare), "S[0]");
+  EXPECT_THROW(static_cast<void>(find({1})), RuntimeClosed);
+  space_.reset();
+  EXPECT_EQ(source_.alive(), 2) << "the stand-in keeps its space";
+  source_.drop(*done);
+  EXPECT_EQ(source_.alive(), 0);
+  space_ = std::make_shared<SpaceState>(source_, "S");
+}
+
 TEST_F(GraphSpace, ASliceKeepsWhatItFinds) {
   Record* record = find({2});
   spawn(*record);
