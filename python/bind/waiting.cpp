@@ -102,6 +102,7 @@ std::uint64_t disowned_serial = 0;
 
 void disown(const runtime::Engine& engine) noexcept {
   disowned_serial = std::max(disowned_serial, engine.serial());
+  runtime::leave_to_parent(engine);
 }
 
 void check_owned(const runtime::Engine& engine) {

@@ -26,9 +26,13 @@ struct Registry {
 };
 
 /// Never destroyed: threads may end, and handles be dropped, after static destructors have run.
+Registry*& registry_place() {
+  static auto* instance = new Registry;
+  return instance;
+}
+
 Registry& registry() {
-  static auto* const instance = new Registry;
-  return *instance;
+  return *registry_place();
 }
 
 /// What a thread holds of engines it has no session in.
@@ -123,9 +127,22 @@ void announce_engine(Engine& engine) {
 void forget_engine(const Engine& engine) noexcept {
   Registry& all = registry();
   std::unique_lock lock(all.mutex);
-  const Registry::Known& known = all.engines.at(engine.serial());  // stays in place while others come and go
-  all.unpinned.wait(lock, [&] { return known.pins == 0; });
+  const auto known = all.engines.find(engine.serial());
+  if (known == all.engines.end()) return;          // left to the parent process
+  const std::uint32_t& pins = known->second.pins;  // stays in place while others come and go
+  all.unpinned.wait(lock, [&] { return pins == 0; });
   all.engines.erase(engine.serial());
+}
+
+void leave_to_parent(const Engine& engine) noexcept {
+  Registry& inherited = registry();
+  if (inherited.mutex.try_lock()) {
+    inherited.engines.erase(engine.serial());
+    inherited.mutex.unlock();
+  } else {
+    // A thread of the parent was in the middle of it, and is not here to finish.
+    registry_place() = new Registry;
+  }
 }
 
 }  // namespace polyreme::runtime

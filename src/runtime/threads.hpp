@@ -50,4 +50,8 @@ extern thread_local ThreadContext this_thread;
 void announce_engine(Engine& engine);
 void forget_engine(const Engine& engine) noexcept;
 
+/// In the child of a fork, while it has one thread: the engine's threads stayed in the parent, and so may have whoever
+/// held its locks. When this thread ends, it gives nothing back to it.
+void leave_to_parent(const Engine& engine) noexcept;
+
 }  // namespace polyreme::runtime
