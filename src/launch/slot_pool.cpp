@@ -35,7 +35,7 @@ void SlotPool::wake_one() {
     if (free_.empty() || parked_.empty() || searching_of(idle_.load(sync::memory_order_relaxed)) != 0) return;
     seat = parked_.back();
     remove_parked(*seat);
-    seat->slot = take_locked();
+    seat->slot.set(take_locked());
   }
   seat->parker.unpark();
 }
@@ -87,7 +87,7 @@ void SlotPool::stop() {
     leaving.swap(parked_);
     for (Seat* seat : leaving) {
       seat->parked = false;
-      seat->slot = kNoSlot;
+      seat->slot.set(kNoSlot);
     }
   }
   for (Seat* seat : leaving)
@@ -111,13 +111,13 @@ void SlotPool::hand_over_locked(std::uint32_t slot) {
   Seat* seat = resumers_.front();
   resumers_.erase(resumers_.begin());
   wanted_.fetch_sub(1, sync::memory_order_relaxed);
-  seat->slot = slot;
+  seat->slot.set(slot);
   seat->parker.unpark();
 }
 
 void SlotPool::add_parked(Seat& seat) {
   seat.parked = true;
-  seat.slot = kNoSlot;
+  seat.slot.set(kNoSlot);
   parked_.push_back(&seat);
 }
 
@@ -133,7 +133,7 @@ std::uint32_t SlotPool::leave_locked(Seat& seat) {
 
 std::uint32_t SlotPool::await_slot(Seat& seat) {
   seat.parker.park();
-  return seat.slot;
+  return seat.slot.get();
 }
 
 }  // namespace polyreme::launch

@@ -47,8 +47,8 @@ class SlotPool {
   /// A thread's place in the pool's lists. Lives as long as the thread takes part.
   struct Seat {
     sync::Parker parker;
-    std::uint32_t slot = kNoSlot;  ///< written by whoever gives the slot, before the unpark
-    bool parked = false;           ///< under mutex_: in parked_
+    sync::Shared<std::uint32_t> slot{kNoSlot};  ///< written by whoever gives the slot, before the unpark
+    bool parked = false;                        ///< under mutex_: in parked_
   };
 
   /// All slots begin free, no thread parked.
