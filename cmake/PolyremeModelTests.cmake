@@ -11,8 +11,9 @@ function(polyreme_model_target target)
     "${CMAKE_CURRENT_SOURCE_DIR}/model/replace" "${CMAKE_CURRENT_SOURCE_DIR}/model")
   target_compile_definitions(${target} PRIVATE POLYREME_SYNC_RELACY=1)
   # Relacy replaces the plain operators new and delete only, over malloc. Fixed addresses make a schedule the same in
-  # every run.
-  target_compile_options(${target} PRIVATE -fno-sized-deallocation -Wno-mismatched-new-delete -fno-pie)
+  # every run. Its mutexes and condition variables know of their end by what their destructors wrote.
+  target_compile_options(${target} PRIVATE -fno-sized-deallocation -Wno-mismatched-new-delete -fno-pie
+    $<$<CXX_COMPILER_ID:GNU>:-fno-lifetime-dse>)
   set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
 endfunction()
 

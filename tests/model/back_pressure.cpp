@@ -97,5 +97,5 @@ int main() {
       .explore<FullLane>("full lane, with stalls", Stalling{200'000})
       .explore<OneThief>("one thief", Random{200'000})
       .explore<TwoThieves>("two thieves", Random{200'000})
-      .exit_status();
+      .run();
 }

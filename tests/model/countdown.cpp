@@ -184,5 +184,5 @@ int main() {
       .explore<Claim>("claim", Random{200'000})
       .explore<LinkInline>("link, inline edges", Random{200'000})
       .explore<LinkBlock>("link, edges in a block", Random{200'000})
-      .exit_status();
+      .run();
 }

@@ -20,9 +20,9 @@ using polyreme::model::Inside;
 using polyreme::model::Model;
 using polyreme::sync::Parker;
 
-/// Thread 0 is foreign and spawns; the others are the workers.
-template <unsigned kWorkers, Inside kInside = Inside::kOne>
-class GateModel : public Model<1 + kWorkers> {
+/// Thread 0 is foreign and spawns; the others are the workers, with spares for bodies that wait.
+template <unsigned kSlots, Inside kInside = Inside::kOne, unsigned kSpares = 0>
+class GateModel : public Model<1 + kSlots + kSpares> {
  public:
   void thread(unsigned index) final {
     if (index != 0) {
@@ -39,9 +39,10 @@ class GateModel : public Model<1 + kWorkers> {
 
   void spawn(Domain domain, Crew::Body body = {}) { crew_.spawn(crew_.foreign_lane(), std::move(body), domain); }
   void spawn_in(Lane& lane, Domain domain, Crew::Body body = {}) { crew_.spawn(lane, std::move(body), domain); }
+  void block(Parker& until) { crew_.block(until); }
 
  private:
-  Crew crew_{kWorkers, kInside};
+  Crew crew_{kSlots, kInside};
 };
 
 class OneSlot : public GateModel<1> {
@@ -122,6 +123,21 @@ class Queueing : public GateModel<3> {
   Parker ran_;
 };
 
+/// A body waits in the interpreter for a child that needs it, too.
+class ParentAndChild : public GateModel<1, Inside::kOne, 1> {
+ public:
+  void produce() override {
+    spawn(Domain::kInterpreter, [this](Lane& lane) {
+      spawn_in(lane, Domain::kInterpreter, [this](Lane&) { child_ran_.unpark(); });
+      block(child_ran_);
+    });
+    spawn(Domain::kInterpreter);
+  }
+
+ private:
+  Parker child_ran_;
+};
+
 }  // namespace
 
 int main() {
@@ -136,5 +152,7 @@ int main() {
       .explore<SideBySide>("side by side inside, with stalls", Stalling{50'000})
       .explore<Queueing>("one inside, one in the queue", Random{50'000})
       .explore<Queueing>("one inside, one in the queue, with stalls", Stalling{50'000})
-      .exit_status();
+      .explore<ParentAndChild>("parent and child", Random{50'000})
+      .explore<ParentAndChild>("parent and child, with stalls", Stalling{50'000})
+      .run();
 }

@@ -136,5 +136,5 @@ int main() {
       .explore<OneHandle>("one handle", Bounded{4})
       .explore<ThreeHandles>("three handles", Random{300'000})
       .explore<TakenOver>("taken over by a deadlock search", Random{200'000})
-      .exit_status();
+      .run();
 }

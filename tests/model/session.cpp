@@ -100,6 +100,37 @@ class ChildBesideParent : public SessionModel<2> {
   Parker child_ran_;
 };
 
+/// The same, with a helping waiter that may leave while the child is left to it.
+class HelperLeaves : public SessionModel<2> {
+ public:
+  void produce() override {
+    spawn([this](Lane& lane) {
+      crew().spawn(lane, [this](Lane&) { child_ran_.unpark(); });
+      child_ran_.park();
+    });
+    crew().help(0);
+  }
+
+ private:
+  Parker child_ran_;
+};
+
+/// A body that needs another one of the same loot to run beside it.
+class SameLoot : public SessionModel<2> {
+ public:
+  void produce() override {
+    spawn([this](Lane&) { all_spawned_.park(); });
+    spawn([this](Lane&) { next_ran_.park(); });
+    spawn([this](Lane&) { next_ran_.unpark(); });
+    spawn();
+    all_spawned_.unpark();
+  }
+
+ private:
+  Parker all_spawned_;
+  Parker next_ran_;
+};
+
 }  // namespace
 
 int main() {
@@ -115,5 +146,7 @@ int main() {
       .explore<SideBySide>("side by side, with stalls", Stalling{100'000})
       .explore<ChildBesideParent>("child beside parent", Random{100'000})
       .explore<ChildBesideParent>("child beside parent, with stalls", Stalling{100'000})
-      .exit_status();
+      .explore<HelperLeaves>("the waiting thread leaves", Stalling{100'000})
+      .explore<SameLoot>("same loot", Stalling{100'000})
+      .run();
 }

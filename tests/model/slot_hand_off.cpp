@@ -118,6 +118,12 @@ class ParentAndChild : public WaitModel<1> {
   Parker child_ran_;
 };
 
+/// The wait for all may end while a worker still has its slot and another one has yet to come.
+class LateWorker : public WaitModel<1> {
+ public:
+  void produce() override { spawn(); }
+};
+
 class TwoSlots : public WaitModel<2> {
  public:
   void produce() override {
@@ -137,9 +143,10 @@ int main() {
       .explore<OneResumes>("one body resumes", Bounded{3})
       .explore<TwoResume>("two bodies resume", Random{100'000})
       .explore<TwoResume>("two bodies resume, with stalls", Stalling{100'000})
+      .explore<LateWorker>("a worker that comes late", Stalling{20'000})
       .explore<ParentAndChild>("parent and child on one slot", Random{50'000})
       .explore<ParentAndChild>("parent and child on one slot, with stalls", Stalling{50'000})
       .explore<TwoSlots>("parent and child on two slots", Random{50'000})
       .explore<TwoSlots>("parent and child on two slots, with stalls", Stalling{50'000})
-      .exit_status();
+      .run();
 }

@@ -161,5 +161,5 @@ int main() {
       .explore<Busy>("pushes and pops", Random{100'000})
       .explore<Round>("round the ring", Random{100'000})
       .explore<Short>("short", Bounded{1})
-      .exit_status();
+      .run();
 }

@@ -158,5 +158,5 @@ int main() {
       .explore<OnePusher>("one pusher", Bounded{4})
       .explore<EachKind>("each kind of member", Random{200'000})
       .explore<SeveralEach>("several members a pusher", Random{200'000})
-      .exit_status();
+      .run();
 }

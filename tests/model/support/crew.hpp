@@ -119,12 +119,16 @@ class Crew {
   /// In a body on a worker: what it does while it waits for something that another body brings about.
   void block(sync::Parker& until) {
     const Context& self = contexts_[rl::thread_index()];
+    Session& session = *self.session;
+    const bool was_inside = session.inside();
     --running_;
-    give_up(self.session->slot(), self.session->searching());
-    self.session->clear_searching();
+    session.leave_interpreter();
+    give_up(session.slot(), session.searching());
+    session.clear_searching();
     until.park();
-    self.session->board(deck.pool.resume(*self.seat), false);
-    hold(self.session->slot());
+    session.board(deck.pool.resume(*self.seat), false);
+    hold(session.slot());
+    if (was_inside) session.enter_interpreter();
   }
 
   /// Sleeps until every task is done.

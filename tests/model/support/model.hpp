@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <variant>
+#include <vector>
 
 namespace polyreme::model {
 
@@ -59,23 +61,26 @@ struct Bounded {
 
 class Exploration {
  public:
-  /// Runs one model; does nothing after a failure.
   template <class SomeModel, class Search>
   Exploration& explore(const char* name, Search search) {
-    run(name, SomeModel::kThreads, [] { return std::unique_ptr<AnyModel>(std::make_unique<SomeModel>()); }, search);
+    plans_.push_back(
+        {name, SomeModel::kThreads, [] { return std::unique_ptr<AnyModel>(std::make_unique<SomeModel>()); }, search});
     return *this;
   }
 
-  /// For main().
-  [[nodiscard]] int exit_status() const noexcept { return failed_ ? EXIT_FAILURE : EXIT_SUCCESS; }
+  /// Runs the models, in their order, up to the first failure; the status for main(). A short part of each search at
+  /// random comes first: what breaks one model at once need not wait for the long searches of the others.
+  [[nodiscard]] int run() const;
+
+  struct Plan {
+    const char* name;
+    unsigned threads;
+    std::unique_ptr<AnyModel> (*factory)();
+    std::variant<Random, Stalling, Bounded> search;
+  };
 
  private:
-  using Factory = std::unique_ptr<AnyModel> (*)();
-  void run(const char* name, unsigned threads, Factory factory, Random search);
-  void run(const char* name, unsigned threads, Factory factory, Stalling search);
-  void run(const char* name, unsigned threads, Factory factory, Bounded search);
-
-  bool failed_ = false;
+  std::vector<Plan> plans_;
 };
 
 }  // namespace polyreme::model
