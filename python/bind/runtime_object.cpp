@@ -127,7 +127,7 @@ PyObject* close(PyObject* self, PyObject* cancel) {
   Engine* const engine = use.get();
   if (engine == nullptr) return nullptr;
   try {
-    if (runtime::in_body_of(*engine)) throw body_cannot_close();
+    if (runtime::holds_slot_of(*engine)) throw body_cannot_close();
     if (cancelling != 0) engine->cancel_unstarted();
     std::unique_lock alone(*cast(self)->closing, std::try_to_lock);
     if (!alone) {
@@ -391,7 +391,7 @@ PyObject* cancel_method(PyObject* self, PyObject* /*unused*/) {
   const EngineUse use(self);
   Engine* const engine = use.get();
   if (engine == nullptr) return nullptr;
-  if (runtime::in_body_of(*engine)) return raise(std::make_exception_ptr(body_cannot_close()));
+  if (runtime::holds_slot_of(*engine)) return raise(std::make_exception_ptr(body_cannot_close()));
   engine->cancel_unstarted();
   Py_RETURN_NONE;
 }

@@ -149,8 +149,10 @@ std::string someone_waiting_for(const Record& record) {
 
 }  // namespace
 
-void Engine::check_new_cycle(Record& record, std::span<Record* const> predecessors) const {
-  // Everything reachable from `record` waits for it, and it is not ready: nothing there can run or go away meanwhile.
+void Engine::check_new_cycle(Record& record, std::span<Record* const> predecessors) {
+  // Everything reachable from `record` waits for it, and it is not ready: nothing there can run. Nor can it go away
+  // under the lock of a diagnosis, which alone ends tasks that never become ready.
+  const std::lock_guard one_at_a_time(diagnosis_mutex_);
   const std::unordered_set<const Record*> targets(predecessors.begin(), predecessors.end());
   std::vector<Record*> path = find_path(record, targets, kSpawnSearchBudget);
   if (path.empty()) return;
@@ -242,8 +244,8 @@ void Engine::diagnose() {
     // A circle is broken once: a body whose wait was ended by an error is on its way to a slot.
     if (std::ranges::any_of(waiters_, [](const Waiter* waiter) { return waiter->error != nullptr; })) return;
     // A body that goes on may yet spawn what is missing. When it is idle again, this is asked again.
-    const auto goes_on = [](const Waiter* waiter) {
-      return waiter->body_has_deadline || (waiter->waiting_body != nullptr && tasks::done(*waiter->target));
+    const auto goes_on = [this](const Waiter* waiter) {
+      return waiter->on_slot && (waiter->has_deadline || over_locked(*waiter));
     };
     if (std::ranges::none_of(waiters_, goes_on)) find_missing(findings);
     if (findings.doomed.empty()) find_circles(findings);

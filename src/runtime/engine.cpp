@@ -118,12 +118,14 @@ void Engine::abort_spawn(Record& record) noexcept {
   record.site.here = {};
   graph::for_each_block(record, [this](void* block) { free_block(block); });
   record.flags = 0;
+  const bool was_named = record.rare != nullptr && record.rare->space != nullptr;
   if (record.rare != nullptr && record.rare->space != nullptr) {
     record.rare->space->note_unspawned();
     tasks::unclaim_spawn(record);
   }
   release(record);
   release(record);
+  if (was_named) look_for_stall();  // a search for missing ids has passed over this one while it was being made
 }
 
 void Engine::commit_spawn(Record& record, std::span<Record* const> predecessors) {
@@ -185,10 +187,9 @@ void Engine::link(Record& record, std::span<Record* const> predecessors, launch:
     }
   }
   // Only a task whose id was named before can be an ancestor of its own predecessors.
-  if (record.rare != nullptr && record.rare->space != nullptr &&
-      record.successors.load(sync::memory_order_acquire) != 0) {
-    check_new_cycle(record, predecessors);
-  }
+  const bool awaited = record.rare != nullptr && record.rare->space != nullptr &&
+                       record.successors.load(sync::memory_order_acquire) != 0;
+  if (awaited) check_new_cycle(record, predecessors);
   graph::EdgeWriter edges(record, predecessors.size(), [&] {
     void* block = lane.blocks.allocate();
     lane.taken.add(1);
@@ -209,13 +210,14 @@ void Engine::link(Record& record, std::span<Record* const> predecessors, launch:
       complete::poison(record, predecessor->rare->failure_for_dependents(), *predecessor);
     }
   }
-  if (met == 0) return;  // from the last push on the task may be running
-  if (met == count) {
-    record.pending.store(0, sync::memory_order_release);  // nobody else counts; partner: try_claim
-  } else if (record.pending.fetch_sub(met, sync::memory_order_acq_rel) != met) {
-    return;
+  // From the last push on the task may be running, unless all dependencies were met.
+  const bool ready = met == count || (met != 0 && record.pending.fetch_sub(met, sync::memory_order_acq_rel) == met);
+  if (ready) {
+    if (met == count) record.pending.store(0, sync::memory_order_release);  // nobody else counts; partner: try_claim
+    make_ready(record, lane);
+  } else if (awaited && lane.slot == ~0U && producer_depth(*this) == 0) {
+    look_for_stall();  // a diagnosis does not wait for this thread, and has passed over the task while it was made
   }
-  make_ready(record, lane);
 }
 
 void Engine::make_ready(Record& record, launch::Lane& lane) {
@@ -245,7 +247,7 @@ Record* Engine::run(Record& record, launch::Lane& lane) noexcept {
 Record* Engine::run_claimed(Record& record, launch::Lane& lane) noexcept {
   if ((record.state.load(sync::memory_order_relaxed) & tasks::state::kPoisoned) != 0 ||
       (cancelling_.load(std::memory_order_relaxed) && (record.flags & tasks::kNotice) == 0)) [[unlikely]] {
-    return cancel(record, lane);
+    return cancel(record);
   }
   ThreadContext& self = this_thread;
   Record* const outer = self.current;
@@ -282,8 +284,15 @@ Record* Engine::complete(Record& record, launch::Lane& lane, const std::exceptio
   }
   const bool claimed = (record.state.load(sync::memory_order_relaxed) & tasks::state::kClaimed) != 0;
   lane.completed.add(1);
-  if (!claimed) release(record);
-  return continuation;
+  if (claimed) return continuation;
+  if (continuation == nullptr || record.ops == nullptr || record.ops->destroy_result == nullptr) {
+    release(record);
+    return continuation;
+  }
+  // The result's destructor may wait, even for the task that is to run next here.
+  this_thread.continuation = continuation;
+  release(record);
+  return std::exchange(this_thread.continuation, nullptr);
 }
 
 Record* Engine::fail(Record& record, launch::Lane& lane, std::exception_ptr error) noexcept {
@@ -296,7 +305,7 @@ Record* Engine::fail(Record& record, launch::Lane& lane, std::exception_ptr erro
   return complete(record, lane, &cause);
 }
 
-Record* Engine::cancel(Record& record, launch::Lane& lane) noexcept {
+Record* Engine::cancel(Record& record) noexcept {
   tasks::Rare& rare = tasks::rare_of(record);
   if (rare.failure == nullptr) {
     rare.failure = std::make_exception_ptr(
@@ -310,7 +319,8 @@ Record* Engine::cancel(Record& record, launch::Lane& lane) noexcept {
   record.ops = nullptr;
   tasks::set_outcome(record, tasks::state::kCancelled);
   const std::exception_ptr cause = rare.failure;
-  return complete(record, lane, &cause);
+  // A destructor that waited may have come back on another slot.
+  return complete(record, lane_for(*this), &cause);
 }
 
 std::exception_ptr Engine::note_root_failure(Record& record, const std::exception_ptr& error) noexcept {

@@ -57,9 +57,10 @@ struct Waiter : graph::Listener {
   sync::Atomic<std::uint32_t> holders{1};
   // Under the slot pool's lock:
   bool for_quiescence = false;
-  bool is_producer = false;
+  bool is_producer = false;   ///< counted as one that waits; not so with a time limit
+  bool on_slot = false;       ///< its thread gave up a slot for it, and will take one again
+  bool has_deadline = false;  ///< it ends whatever happens
   bool asked_to_diagnose = false;
-  bool body_has_deadline = false;   ///< a body's wait with a time limit: it goes on whatever happens
   tasks::Record* target = nullptr;  ///< the task waited for
   std::exception_ptr error;         ///< set by a diagnosis: the wait cannot end
 };
@@ -80,6 +81,7 @@ struct ThreadContext {
   Session* session = nullptr;
   launch::SlotPool::Seat* seat = nullptr;  ///< a worker's; null on foreign threads
   tasks::Record* current = nullptr;        ///< the task whose body runs on this thread
+  tasks::Record* continuation = nullptr;   ///< ready, and in no queue, while the result of its predecessor is destroyed
   std::uint64_t foreign_serial = 0;
   launch::Lane* foreign_lane = nullptr;
   bool holds_interpreter = false;  ///< a foreign thread says that it is inside (python/bind)
@@ -208,12 +210,13 @@ class Engine final : public graph::RecordSource {
                               detail::Domain domain, std::string_view name);
   tasks::Record* complete(tasks::Record& record, launch::Lane& lane, const std::exception_ptr* cause) noexcept;
   tasks::Record* fail(tasks::Record& record, launch::Lane& lane, std::exception_ptr error) noexcept;
-  tasks::Record* cancel(tasks::Record& record, launch::Lane& lane) noexcept;
+  tasks::Record* cancel(tasks::Record& record) noexcept;
   std::exception_ptr note_root_failure(tasks::Record& record, const std::exception_ptr& error) noexcept;
 
   // tracing.cpp
   void attach_trace(launch::Lane& lane);
   void attach_locked(launch::Lane& lane);
+  [[nodiscard]] bool try_start_trace();
   void trace_spawn(tasks::Record& record, std::span<tasks::Record* const> predecessors, launch::Lane& lane);
   void trace_start(const tasks::Record& record, launch::Lane& lane) noexcept;
   void trace_end(const tasks::Record& record, launch::Lane& lane) noexcept;
@@ -228,10 +231,10 @@ class Engine final : public graph::RecordSource {
   void run_inline(Session& session, tasks::Record& record);
   void help_all();
   void on_all_idle_locked() noexcept;
-  /// Somebody outside a wait may still spawn. Nobody may while the runtime closes.
-  [[nodiscard]] bool producers_left_locked() const noexcept {
-    return producers_ > 0 && !closing_.load(std::memory_order_relaxed);
-  }
+  void look_for_stall() noexcept;
+  [[nodiscard]] bool over_locked(const Waiter& waiter) const noexcept;
+  [[nodiscard]] bool producers_left_locked() const noexcept;
+  void publish_continuation(Session& session);
   void register_waiter(Waiter& waiter);
   std::exception_ptr unregister_waiter(Waiter& waiter) noexcept;
   bool take_diagnosis_request(Waiter& waiter) noexcept;
@@ -252,7 +255,7 @@ class Engine final : public graph::RecordSource {
   void warn_stall();
   std::vector<std::shared_ptr<graph::SpaceState>> live_spaces();
   void fail_without_running(tasks::Record& record, const std::exception_ptr& error, bool was_spawned);
-  void check_new_cycle(tasks::Record& record, std::span<tasks::Record* const> predecessors) const;
+  void check_new_cycle(tasks::Record& record, std::span<tasks::Record* const> predecessors);
 
   // shutdown.cpp
   void start_worker_locked();
@@ -293,7 +296,7 @@ class Engine final : public graph::RecordSource {
   std::vector<std::thread> threads_;
   std::uint32_t blocked_workers_ = 0;  ///< workers whose body sleeps in a wait
 
-  std::mutex trace_mutex_;
+  std::mutex trace_mutex_;  ///< nothing else is locked under it, and the slot pool's lock may be held
   std::unique_ptr<trace::Recorder> recorder_;
   std::uint64_t trace_base_ = 0;  ///< tasks spawned before the trace began
   std::atomic<bool> tracing_{false};

@@ -149,11 +149,12 @@ launch::Lane& Engine::add_foreign_lane() {
 }
 
 void Engine::close() {
-  if (in_body_of(*this)) {
+  if (holds_slot_of(*this)) {
     throw UsageError("polyreme: a body cannot close the runtime that runs it; return, and close it outside");
   }
   if (closed_.load(std::memory_order_acquire)) return;
   closing_.store(true, std::memory_order_release);
+  look_for_stall();  // producers do not count any more: whoever waits for an id that was not spawned has to hear of it
   static_cast<void>(wait_quiescent(-1, nullptr));
   deck_.pool.stop();
   {

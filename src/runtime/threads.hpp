@@ -37,6 +37,12 @@ extern thread_local ThreadContext this_thread;
   return nullptr;
 }
 
+/// True if the calling thread holds a slot of this engine: it runs a body, or what is left to do before or after one
+/// (destructors, callbacks).
+[[nodiscard]] inline bool holds_slot_of(const Engine& engine) noexcept {
+  return this_thread.session_serial == engine.serial();
+}
+
 /// True if a body of this engine runs on the calling thread.
 [[nodiscard]] inline bool in_body_of(const Engine& engine) noexcept {
   return this_thread.session_serial == engine.serial() && this_thread.current != nullptr;

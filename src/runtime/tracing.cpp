@@ -11,26 +11,28 @@ using trace::Kind;
 
 void Engine::start_trace() {
   const InterpreterPause pause(*this);  // a searcher may be on its way into the interpreter, and is waited for below
-  const std::lock_guard lock(trace_mutex_);
-  if (recorder_ != nullptr) {
-    throw UsageError("polyreme: a trace runs already; write it before another one is started");
-  }
-  // Buffers are handed to the lanes while nobody owns a slot: their next owners see them through the pool's lock.
-  const auto attach_all = [this](bool all_free) {
-    if (!all_free || !deck_.lanes.quiescent()) return false;
-    recorder_ = std::make_unique<trace::Recorder>();
-    trace_base_ = deck_.lanes.sum(&launch::Lane::spawned);
-    for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n; ++i)
-      attach_locked(deck_.lanes[i]);
-    return true;
-  };
-  while (!deck_.pool.locked(attach_all)) {
+  while (!try_start_trace()) {
     if (!deck_.lanes.quiescent()) {
       throw UsageError("polyreme: a trace can only be started while no task runs or waits; call wait() first");
     }
     std::this_thread::yield();  // threads that search for work own their slots for some microseconds more
   }
-  tracing_.store(true, std::memory_order_relaxed);
+}
+
+/// Buffers are handed to the lanes while nobody owns a slot: their next owners see them through the pool's lock.
+bool Engine::try_start_trace() {
+  return deck_.pool.locked([this](bool all_free) {
+    const std::lock_guard lock(trace_mutex_);
+    if (recorder_ != nullptr)
+      throw UsageError("polyreme: a trace runs already; write it before another one is started");
+    if (!all_free || !deck_.lanes.quiescent()) return false;
+    recorder_ = std::make_unique<trace::Recorder>();
+    trace_base_ = deck_.lanes.sum(&launch::Lane::spawned);
+    for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n; ++i)
+      attach_locked(deck_.lanes[i]);
+    tracing_.store(true, std::memory_order_relaxed);
+    return true;
+  });
 }
 
 void Engine::attach_locked(launch::Lane& lane) {
@@ -40,23 +42,24 @@ void Engine::attach_locked(launch::Lane& lane) {
 
 void Engine::attach_trace(launch::Lane& lane) {
   const std::lock_guard lock(trace_mutex_);
-  if (recorder_ != nullptr) attach_locked(lane);
+  // A trace that began a moment ago may have found the new lane in the table.
+  if (recorder_ != nullptr && lane.trace == nullptr) attach_locked(lane);
 }
 
 void Engine::write_trace(const std::string& path) {
   static_cast<void>(wait_quiescent(-1, nullptr));
-  const std::lock_guard lock(trace_mutex_);
-  if (recorder_ == nullptr)
-    throw UsageError("polyreme: no trace runs; call start_trace() before the tasks are spawned");
-  tracing_.store(false, std::memory_order_relaxed);
   trace::TraceMeta meta;
+  meta.workers = slots_;
+  std::unique_ptr<trace::Recorder> recorder;
   deck_.pool.locked([&](bool) {
+    const std::lock_guard lock(trace_mutex_);
     for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n; ++i)
       deck_.lanes[i].trace = nullptr;
     meta.tasks = deck_.lanes.sum(&launch::Lane::spawned) - trace_base_;
+    tracing_.store(false, std::memory_order_relaxed);
+    recorder = std::move(recorder_);
   });
-  meta.workers = slots_;
-  const std::unique_ptr<trace::Recorder> recorder = std::move(recorder_);
+  if (recorder == nullptr) throw UsageError("polyreme: no trace runs; call start_trace() before the tasks are spawned");
   recorder->write_json(path, meta);
 }
 

@@ -104,11 +104,12 @@ Waiter* subscribe(Record& record, Record* waiting_body) {
 
 bool Engine::wait_done(Record& record, std::int64_t timeout_ns, const WaitHooks* hooks) {
   if (tasks::done(record)) return true;
-  if (!in_body_of(*this)) {
+  if (!holds_slot_of(*this)) {
     if (timeout_ns < 0 && help_until_done(record)) return true;
     return block_outside(record, timeout_ns, hooks);
   }
   ThreadContext& self = this_thread;
+  publish_continuation(*self.session);
   if (self.current == &record) {
     throw UsageError("polyreme: " + detail::name_of(record) + " waits for itself; a body cannot use its own result");
   }
@@ -155,11 +156,12 @@ bool Engine::block_in_body(Session& session, Record& record, std::int64_t timeou
   }
   WaiterHandle handle(waiter);
   const bool was_inside = session.inside();
-  if (session.lane().trace != nullptr) trace_suspend(*body, session.lane());
+  if (body != nullptr && session.lane().trace != nullptr) trace_suspend(*body, session.lane());
   session.leave_interpreter();
   // From here to resume() the thread has no slot: it counts as foreign.
   self.session_serial = 0;
-  waiter->body_has_deadline = timeout_ns >= 0;
+  waiter->on_slot = true;
+  waiter->has_deadline = timeout_ns >= 0;
   register_waiter(*waiter);
   deck_.pool.give_up(
       session.slot(), session.searching(), [this] { return deck_.any_work(); }, [this] { on_all_idle_locked(); });
@@ -168,12 +170,12 @@ bool Engine::block_in_body(Session& session, Record& record, std::int64_t timeou
   handle.ended_by_time = slept == Slept::kTimeout;
   launch::SlotPool::Seat own_seat;
   session.board(deck_.pool.resume(is_worker ? *self.seat : own_seat), false);
-  // Not before: in between all slots may be idle, and the list must tell a diagnosis that this body goes on.
+  // Not before: in between all slots may be idle, and the list must tell a diagnosis that this thread goes on.
   const std::exception_ptr error = unregister_waiter(*waiter);
   self.session_serial = serial_;
   self.current = body;
   forget_blocked(is_worker);
-  if (session.lane().trace != nullptr) trace_resume(*body, session.lane());
+  if (body != nullptr && session.lane().trace != nullptr) trace_resume(*body, session.lane());
   if (was_inside) session.enter_interpreter();
   if (error != nullptr) std::rethrow_exception(error);
   return slept == Slept::kOver;
@@ -184,6 +186,7 @@ bool Engine::block_outside(Record& record, std::int64_t timeout_ns, const WaitHo
   if (waiter == nullptr) return true;
   WaiterHandle handle(waiter);
   const InterpreterPause pause(*this);
+  waiter->has_deadline = timeout_ns >= 0;
   register_waiter(*waiter);
   const Slept slept = sleep(*waiter, timeout_ns, hooks, [&] { return tasks::done(record); });
   const std::exception_ptr error = unregister_waiter(*waiter);
@@ -193,7 +196,7 @@ bool Engine::block_outside(Record& record, std::int64_t timeout_ns, const WaitHo
 }
 
 bool Engine::help_until_done(Record& record) {
-  if (in_body_of(*this)) return false;
+  if (holds_slot_of(*this)) return false;
   return tasks::done(record) || help_with(record);
 }
 
@@ -224,14 +227,14 @@ void Engine::help_all() {
 }
 
 bool Engine::help_until_quiescent() {
-  if (in_body_of(*this)) return false;
+  if (holds_slot_of(*this)) return false;
   if (deck_.lanes.quiescent()) return true;
   help_all();
   return deck_.lanes.quiescent();
 }
 
 bool Engine::wait_quiescent(std::int64_t timeout_ns, const WaitHooks* hooks) {
-  if (in_body_of(*this)) {
+  if (holds_slot_of(*this)) {
     throw UsageError(
         "polyreme: wait() in a body would wait for the body itself; wait for single tasks, or return and wait outside");
   }
@@ -239,6 +242,7 @@ bool Engine::wait_quiescent(std::int64_t timeout_ns, const WaitHooks* hooks) {
   const WaiterHandle handle(new Waiter);
   Waiter& waiter = *handle.waiter;
   waiter.for_quiescence = true;
+  waiter.has_deadline = timeout_ns >= 0;
   const InterpreterPause pause(*this);
   register_waiter(waiter);
   const Slept slept = sleep(waiter, timeout_ns, hooks, [&] { return deck_.lanes.quiescent(); });
@@ -298,7 +302,7 @@ void Engine::register_waiter(Waiter& waiter) {
   const std::int64_t depth = producer_depth(*this);
   deck_.pool.locked([&](bool all_free) {
     waiters_.push_back(&waiter);
-    waiter.is_producer = depth > 0;
+    waiter.is_producer = depth > 0 && !waiter.has_deadline;
     if (waiter.is_producer) --producers_;
     if (all_free) on_all_idle_locked();
   });
@@ -308,7 +312,7 @@ std::exception_ptr Engine::unregister_waiter(Waiter& waiter) noexcept {
   return deck_.pool.locked([&](bool all_free) {
     waiters_.erase(std::ranges::find(waiters_, &waiter));
     if (waiter.is_producer) ++producers_;
-    waiter.body_has_deadline = false;
+    waiter.on_slot = false;         // the waiter of a wait that timed out is taken again by the next one
     waiter.waiting_body = nullptr;  // with an error the listener stays, and may outlive the body
     // It was asked to look for the cause of a stall, and leaves without: another one must.
     if (waiter.asked_to_diagnose && all_free) on_all_idle_locked();
@@ -331,13 +335,42 @@ void Engine::on_all_idle_locked() noexcept {
   for (Waiter* waiter : waiters_) {
     if (waiter->for_quiescence && quiescent) {
       waiter->parker.unpark();
-    } else if (blocked == nullptr && (waiter->target == nullptr || !tasks::done(*waiter->target))) {
+    } else if (blocked == nullptr && !over_locked(*waiter)) {
       blocked = waiter;
     }
   }
   if (blocked == nullptr || producers_left_locked() || deck_.any_work()) return;
   blocked->asked_to_diagnose = true;
   blocked->parker.unpark();
+}
+
+/// After an event that needs no slot and may be what a stall has waited for.
+void Engine::look_for_stall() noexcept {
+  deck_.pool.locked([this](bool all_free) {
+    if (all_free) on_all_idle_locked();
+  });
+}
+
+/// What it waits for has come, or an error instead: its thread is on its way.
+bool Engine::over_locked(const Waiter& waiter) const noexcept {
+  if (waiter.error != nullptr) return true;
+  return waiter.target != nullptr ? tasks::done(*waiter.target) : deck_.lanes.quiescent();
+}
+
+/// Somebody may still spawn: a registered thread that does not wait, waits with a time limit, or whose wait is over.
+/// Nobody may while the runtime closes.
+bool Engine::producers_left_locked() const noexcept {
+  if (closing_.load(std::memory_order_relaxed)) return false;
+  return producers_ > 0 || std::ranges::any_of(waiters_, [this](const Waiter* waiter) {
+           return waiter->is_producer && over_locked(*waiter);
+         });
+}
+
+/// This thread is about to wait, or to run something else, in a destructor: the task that it keeps must not wait for
+/// that.
+void Engine::publish_continuation(Session& session) {
+  if (Record* const kept = std::exchange(this_thread.continuation, nullptr); kept != nullptr)
+    deck_.push(session.lane(), *kept);
 }
 
 void Engine::add_producer() {
@@ -408,6 +441,7 @@ HelperSession::HelperSession(Engine& engine, std::uint32_t slot)
   this_thread.session_serial = engine.serial();
   this_thread.session = &session_;
   this_thread.current = nullptr;
+  this_thread.continuation = nullptr;
   this_thread.seat = nullptr;
 }
 

@@ -241,6 +241,23 @@ TEST_P(FailureStress, ABodyThatGoesOnSpawnsWhatOthersNeed) {
   }
 }
 
+/// The same for a registered thread between the end of its wait and what it does next.
+TEST_P(FailureStress, AProducerThatGoesOnSpawnsWhatOthersNeed) {
+  for (int round = 0; round < scaled(200); ++round) {
+    Runtime rt({.workers = GetParam()});
+    const Space space = rt.space("T");
+    const Task<int> needed = space[0].task<int>();
+    std::jthread bystander([&] { EXPECT_EQ(needed.get(), 4); });
+    const auto busy = rt.spawn([] {});
+    if (round % 2 == 0) {
+      ASSERT_NO_THROW(rt.wait());
+    } else {
+      busy.wait();
+    }
+    static_cast<void>(rt.spawn({.id = space[0]}, [] { return 4; }));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Workers, FailureStress, testing::Values(1U, 2U, 4U));
 
 }  // namespace

@@ -10,8 +10,10 @@
 #include <chrono>
 #include <latch>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <semaphore>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -297,6 +299,118 @@ TEST(ApiMissing, ADiagnosisIsHandedOn) {
   EXPECT_THROW(rt.wait(), TaskErrors);
   EXPECT_TRUE(task.done());
 }
+
+/// Runs a wait for `task` on a thread of its own, which no diagnosis waits for.
+class Bystander {
+ public:
+  Bystander(Runtime& rt, Task<int> task)
+      : task_(std::move(task)), thread_([this, &engine = rt.engine()] { error_ = caught([&] { wait(engine); }); }) {
+    waits_.acquire();
+  }
+  /// What the wait threw, after its end.
+  [[nodiscard]] std::exception_ptr error() {
+    thread_.join();
+    return error_;
+  }
+
+ private:
+  void wait(runtime::Engine& engine) {
+    runtime::WaitHooks hooks;
+    hooks.interval_ns = 1;
+    hooks.self = this;
+    hooks.abandon = [](void* self) {
+      auto& me = *static_cast<Bystander*>(self);
+      if (!std::exchange(me.told_, true)) me.waits_.release();
+      return false;
+    };
+    static_cast<void>(engine.wait_done(*task_.record(), -1, &hooks));
+    static_cast<void>(task_.get());
+  }
+
+  Task<int> task_;
+  bool told_ = false;
+  std::binary_semaphore waits_{0};
+  std::exception_ptr error_;
+  std::jthread thread_;
+};
+
+/// A wait with a time limit is no wait for good: the thread goes on, and may spawn then.
+TEST(ApiMissing, AProducerThatWaitsForATimeStillCounts) {
+  Runtime rt({.workers = 2});
+  const Space space = rt.space("T");
+  Bystander bystander(rt, space[1].task<int>());
+  EXPECT_FALSE(space[0].task().wait_for(std::chrono::milliseconds(5)));
+  static_cast<void>(rt.spawn({.id = space[1]}, [] { return 1; }));
+  EXPECT_EQ(bystander.error(), nullptr);
+}
+
+TEST(ApiMissing, ACloseTellsWhoWaits) {
+  auto rt = std::make_unique<Runtime>(RuntimeOptions{.workers = 2});
+  const Space space = rt->space("T");
+  Bystander bystander(*rt, space[0].task<int>());
+  rt.reset();
+  EXPECT_TRUE(is<MissingTask>(bystander.error()));
+}
+
+/// A body that is made for as long as a diagnosis takes.
+struct SlowToMake {
+  SlowToMake(std::binary_semaphore& making, std::binary_semaphore& go_on, bool fail)
+      : making_(&making), go_on_(&go_on), fail_(fail) {}
+  SlowToMake(const SlowToMake& other) : making_(other.making_), go_on_(other.go_on_), fail_(other.fail_) {
+    making_->release();
+    go_on_->acquire();
+    if (fail_) throw std::runtime_error("not made");
+  }
+  SlowToMake& operator=(const SlowToMake&) = delete;
+  ~SlowToMake() = default;
+  void operator()() const {}
+
+ private:
+  std::binary_semaphore* making_;
+  std::binary_semaphore* go_on_;
+  bool fail_;
+};
+
+/// The diagnosis passes over an id while a thread that it does not wait for is making the task.
+class ApiMissingWhileMaking : public testing::TestWithParam<bool> {};
+
+TEST_P(ApiMissingWhileMaking, TheQuestionIsAskedAgain) {
+  const bool fails = GetParam();
+  std::binary_semaphore making{0};
+  std::binary_semaphore go_on{0};
+  Runtime rt({.workers = 2});
+  const Space space = rt.space("T");
+  const Task<void> task = space[0].task();
+  std::jthread maker([&] {
+    const SlowToMake body(making, go_on, fails);
+    const std::exception_ptr error =
+        caught([&] { static_cast<void>(rt.spawn({.id = space[0], .after = space[1]}, body)); });
+    EXPECT_EQ(error != nullptr, fails);
+  });
+  making.acquire();
+  runtime::WaitHooks hooks;
+  hooks.interval_ns = 1;
+  bool told = false;
+  struct Told {
+    std::binary_semaphore& go_on;
+    bool& told;
+  } state{go_on, told};
+  hooks.self = &state;
+  hooks.abandon = [](void* self) {
+    auto& [semaphore, once] = *static_cast<Told*>(self);
+    if (!std::exchange(once, true)) semaphore.release();
+    return false;
+  };
+  const std::exception_ptr error = caught([&] {
+    static_cast<void>(rt.engine().wait_done(*task.record(), -1, &hooks));
+    task.get();
+  });
+  EXPECT_TRUE(fails ? is<MissingTask>(error) : is<DependencyFailed>(error));
+  maker.join();
+  EXPECT_THROW(rt.wait(), TaskErrors);
+}
+
+INSTANTIATE_TEST_SUITE_P(Undone, ApiMissingWhileMaking, testing::Bool());
 
 }  // namespace
 }  // namespace polyreme

@@ -3,6 +3,7 @@
 
 #include "runtime/engine.hpp"
 #include "support/errors.hpp"
+#include "support/eventually.hpp"
 
 #include <gtest/gtest.h>
 
@@ -10,8 +11,11 @@
 #include <chrono>
 #include <functional>
 #include <latch>
+#include <optional>
 #include <semaphore>
+#include <stdexcept>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace polyreme {
@@ -335,6 +339,66 @@ TEST(ApiWaits, DeepNestingInPlace) {
     return rt.spawn([&down, n] { return down(n - 1); }).get() + 1;
   };
   EXPECT_EQ(rt.spawn([&] { return down(500); }).get(), 500);
+}
+
+/// Waits for a task when it is destroyed, if it has one.
+class Joiner {
+ public:
+  Joiner() = default;
+  explicit Joiner(Task<> task) : task_(std::move(task)) {}
+  Joiner(Joiner&& other) noexcept : task_(std::exchange(other.task_, std::nullopt)) {}
+  Joiner& operator=(Joiner&&) = delete;
+  ~Joiner() {
+    if (task_.has_value()) task_->wait();
+  }
+
+ private:
+  std::optional<Task<>> task_;
+};
+
+/// The one slot drops the result, since nobody has a handle; it must serve others while the destructor waits.
+TEST(ApiWaits, AResultWaitsWhenItIsDestroyed) {
+  Runtime rt({.workers = 1});
+  static_cast<void>(rt.spawn([&] { return Joiner(rt.spawn([] {})); }));
+  test::await([&] { return rt.stats().completed == 2; });
+  rt.wait();
+}
+
+/// The destructor waits for the very task that the slot was to run next, without a queue.
+TEST(ApiWaits, AResultWaitsForTheContinuation) {
+  Runtime rt({.workers = 1});
+  std::binary_semaphore linked(0);
+  Task<> next;
+  std::atomic<bool> ran{false};
+  {
+    const auto first = rt.spawn([&] {
+      linked.acquire();
+      const auto last = rt.spawn({.after = next}, [] {});  // not that one itself, which could run in place
+      return Joiner(last);
+    });
+    next = rt.spawn({.after = first}, [&] { ran = true; });
+  }
+  linked.release();
+  test::await([&] { return rt.stats().completed == 3; });
+  EXPECT_TRUE(ran.load());
+  rt.wait();
+}
+
+/// A body that is destroyed because its task is cancelled may wait, too, and come back on another slot.
+TEST(ApiWaits, ACancelledBodyWaitsWhenItIsDestroyed) {
+  Runtime rt({.workers = 2});
+  for (int round = 0; round < 50; ++round) {
+    std::binary_semaphore go(0);
+    const auto fails = rt.spawn([&] {
+      go.acquire();
+      throw std::runtime_error("on purpose");
+    });
+    const auto cancelled = rt.spawn({.after = fails}, [joiner = Joiner(rt.spawn([] {}))] {});
+    go.release();
+    EXPECT_NE(cancelled.exception(), nullptr);
+    EXPECT_THROW(rt.wait(), TaskErrors);
+  }
+  EXPECT_EQ(rt.stats().completed, 150U);
 }
 
 }  // namespace

@@ -3,10 +3,13 @@
 
 #include "check/checker.hpp"
 #include "gph/generate.hpp"
+#include "runtime/engine.hpp"
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <filesystem>
+#include <latch>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -126,6 +129,31 @@ TEST_F(TraceEngine, TracesOneAfterTheOtherAreSeparate) {
     const check::Report report = judge(runtime);
     EXPECT_TRUE(report.verified()) << list_of(report);
     EXPECT_EQ(report.tasks, tasks);
+  }
+}
+
+/// A trace waits until all slots are free. A thread that comes to the runtime meanwhile is not held up: it may hold
+/// what the slots wait for, such as the interpreter's lock.
+TEST_F(TraceEngine, AStartHoldsNobodyUp) {
+  for (int round = 0; round < 20; ++round) {
+    Runtime runtime({.workers = 1});
+    const Space space = runtime.space("T");
+    launch::SlotPool& pool = runtime.engine().deck().pool;
+    std::uint32_t slot = launch::kNoSlot;
+    while (slot == launch::kNoSlot)
+      slot = pool.try_take();
+    std::latch begins(1);
+    std::jthread starter([&] {
+      begins.count_down();
+      runtime.start_trace();
+    });
+    begins.wait();
+    std::jthread([&] { static_cast<void>(space[round].task().done()); }).join();  // makes the record of the id
+    pool.give_up(slot, true, [] { return false; }, [] {});
+    starter.join();
+    runtime.spawn([] {}).get();
+    const check::Report report = judge(runtime);
+    EXPECT_TRUE(report.verified()) << list_of(report);
   }
 }
 
