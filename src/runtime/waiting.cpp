@@ -11,7 +11,12 @@
 // Stalls. When all slots are free, no queue holds a task, and no registered producer is left outside a wait, then
 // nothing will ever happen again unless an unregistered thread spawns. If somebody waits then, the first waiter is
 // woken to look for the cause (diagnose.cpp). This is decided under the slot pool's lock at each of the events that can
-// bring it about: the last slot becomes free; a wait begins; a producer leaves or waits.
+// bring it about: the last slot becomes free; a wait begins; a producer leaves or waits; the runtime begins to close; a
+// foreign thread that is no producer commits, or undoes, the spawn of an id while a search may have passed over it.
+//
+// A thread whose wait has a time limit, or is over, is on its way: it may spawn, so a producer among them counts as
+// left, and a body among them keeps missing ids from being given up. When it waits again or leaves, that is one of the
+// events.
 //
 // Shared fields: waiters_, producers_, blocked_workers_ and the marked fields of Waiter belong to the slot pool's lock.
 // A Waiter is on the heap with two holders, the waiting thread and the successor list: either may be the last.
