@@ -134,8 +134,8 @@ class Runtime(_core.Runtime):
     def producer(self) -> AbstractContextManager[None]:
         """Register the calling thread, for a `with` block, as one that may still spawn tasks.
 
-        While such a thread is not itself in a wait without a time limit, a wait for ids that nobody has spawned yet is no error: it goes on,
-        with a warning after a while.
+        While such a thread is not itself in a wait without a time limit, a wait for ids that nobody has spawned yet is
+        no error: it goes on, with a warning after a while.
         """
         return _Producer(self)
 
