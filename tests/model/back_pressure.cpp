@@ -85,7 +85,7 @@ class FullLane : public Model<2> {
   BackPressure pressure_;
 };
 
-class OneThief : public PressureModel<1, 4> {};
+class OneThief : public PressureModel<1, 7> {};
 class TwoThieves : public PressureModel<2, 7> {};
 
 }  // namespace
@@ -93,9 +93,11 @@ class TwoThieves : public PressureModel<2, 7> {};
 int main() {
   using namespace polyreme::model;
   return Exploration()
-      .explore<FullLane>("full lane", Random{200'000})
-      .explore<FullLane>("full lane, with stalls", Stalling{200'000})
+      .explore<TwoThieves>("two thieves, with stalls", Stalling{300'000})
+      .explore<FullLane>("full lane", Random{100'000})
+      .explore<FullLane>("full lane, with stalls", Stalling{100'000})
       .explore<OneThief>("one thief", Random{200'000})
+      .explore<OneThief>("one thief, with stalls", Stalling{200'000})
       .explore<TwoThieves>("two thieves", Random{200'000})
       .run();
 }
