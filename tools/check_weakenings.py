@@ -167,7 +167,7 @@ class Workshop:
         # A broken structure may well lead the model itself into memory that is not there.
         if status < 0:
             return Verdict(True, signal.Signals(-status).name)
-        found = re.search(r"^[A-Z ]+ \((.+)\)$", log.read_text(), re.MULTILINE)
+        found = re.search(r"^(.+)\niteration: \d+$", log.read_text(), re.MULTILINE)
         return Verdict(True, found[1]) if found else Verdict(False, f"the model failed without a finding; see {log}")
 
 

@@ -136,6 +136,7 @@ class SameLoot : public SessionModel<2> {
 int main() {
   using namespace polyreme::model;
   return Exploration()
+      .explore<SameLoot>("same loot", Stalling{200'000})
       .explore<OneSlot>("one slot", Random{100'000})
       .explore<OneSlot>("one slot, with stalls", Stalling{100'000})
       .explore<TwoSlots>("two slots", Random{100'000})
@@ -147,6 +148,5 @@ int main() {
       .explore<ChildBesideParent>("child beside parent", Random{100'000})
       .explore<ChildBesideParent>("child beside parent, with stalls", Stalling{100'000})
       .explore<HelperLeaves>("the waiting thread leaves", Stalling{100'000})
-      .explore<SameLoot>("same loot", Stalling{100'000})
       .run();
 }
