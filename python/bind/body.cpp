@@ -143,7 +143,7 @@ bool fill_body(Record& record, PyObject* fn, PyObject* const* arguments, Py_ssiz
                PyObject* keywords) noexcept {
   Body& body = body_in(record.body);
   body.task_mask = 0;
-  if (count <= kInlineArguments && keywords == nullptr) {
+  if (!is_boxed(count, keywords)) {
     body.boxed = 0;
     body.count = static_cast<std::uint32_t>(count);
     for (Py_ssize_t i = 0; i < count; ++i) {

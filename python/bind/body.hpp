@@ -15,6 +15,11 @@ using tasks::Record;
 
 inline constexpr Py_ssize_t kInlineArguments = 4;
 
+/// True if such arguments need a tuple.
+[[nodiscard]] inline bool is_boxed(Py_ssize_t count, const PyObject* keywords) noexcept {
+  return count > kInlineArguments || keywords != nullptr;
+}
+
 /// Fills `record` with fn(*arguments, **keywords); takes new references. `task_mask` bit i: argument i is a Task.
 /// False with an error set; the storage then holds nothing.
 [[nodiscard]] bool fill_body(Record& record, PyObject* fn, PyObject* const* arguments, Py_ssize_t count,

@@ -7,6 +7,7 @@
 #include "task_object.hpp"
 
 #include <deque>
+#include <memory>
 #include <string_view>
 #include <unordered_map>
 
@@ -47,11 +48,18 @@ PyObject* given(PyObject* value) noexcept {
   return value == Py_None ? nullptr : value;
 }
 
-/// Drops a handle whose record is gone.
-void forget_record(PyObject* handle) noexcept {
-  if (handle == nullptr) return;
-  reinterpret_cast<TaskObject*>(handle)->record = nullptr;
-  Py_DECREF(handle);
+struct DropReference {
+  template <class Object>
+  void operator()(Object* object) const noexcept {
+    Py_DECREF(reinterpret_cast<PyObject*>(object));
+  }
+};
+template <class Object>
+using Owned = std::unique_ptr<Object, DropReference>;
+
+/// A copy of the body's keyword arguments: they go by value, as all others. Null: there are none, or an error is set.
+PyObject* copied(PyObject* keywords) noexcept {
+  return keywords == nullptr || PyDict_Size(keywords) == 0 ? nullptr : PyDict_Copy(keywords);
 }
 
 /// The characters of a str, or null data with an error set. They live as long as the str.
@@ -196,25 +204,28 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
     return PyErr_Format(PyExc_TypeError, "id= is an entry of a space, such as T[3], not %R", keywords.id);
   }
   drop_put_aside();
+  const Owned<PyObject> own_keywords(copied(keywords.keywords));
+  if (keywords.keywords != nullptr && own_keywords == nullptr && PyErr_Occurred() != nullptr) return nullptr;
+  // The handle, too, is made before the dependencies are read: an allocation may run the garbage collector, and that a
+  // destructor which drops the tasks that `after` lists.
+  Owned<TaskObject> handle(make_blank_task());
+  if (handle == nullptr) return nullptr;
   Dependencies dependencies;
   if (keywords.after != nullptr && !dependencies.add(keywords.after)) return nullptr;
   for (Py_ssize_t i = 0; i < count; ++i) {
     if (is_task(arguments[i])) dependencies.add_record(*record_of(arguments[i]));
   }
-  std::string_view name;
-  if (engine.tracing()) dependencies.keep_borrowed();  // looking a name up may run code
-  if ((keywords.name != nullptr || engine.tracing()) && !spawn_name(keywords, fn, engine.tracing(), name))
-    return nullptr;
-  PyObject* own_keywords = nullptr;
-  if (keywords.keywords != nullptr && PyDict_Size(keywords.keywords) != 0) {
-    own_keywords = PyDict_Copy(keywords.keywords);  // by value, like every other argument
-    if (own_keywords == nullptr) return nullptr;
+  if (own_keywords != nullptr) {
     PyObject *key, *value;
-    for (Py_ssize_t at = 0; PyDict_Next(own_keywords, &at, &key, &value) != 0;) {
+    for (Py_ssize_t at = 0; PyDict_Next(own_keywords.get(), &at, &key, &value) != 0;) {
       if (is_task(value)) dependencies.add_record(*record_of(value));
     }
   }
-  PyObject* handle = nullptr;
+  // What else may run code between here and the commit: looking a name up, a tuple for the arguments, the caller.
+  if (engine.tracing() || is_boxed(count, own_keywords.get()) || before_commit != nullptr) dependencies.keep_borrowed();
+  std::string_view name;
+  if ((keywords.name != nullptr || engine.tracing()) && !spawn_name(keywords, fn, engine.tracing(), name))
+    return nullptr;
   try {
     const detail::BodyOps& ops = python_ops();
     constexpr detail::Domain kDomain = detail::Domain::kInterpreter;
@@ -225,28 +236,29 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
       record.site.elsewhere = site;
       record.flags |= tasks::kForeignSite;
     }
-    if (!fill_body(record, fn, arguments, count, own_keywords)) {
-      Py_XDECREF(own_keywords);
+    if (!fill_body(record, fn, arguments, count, own_keywords.get())) {
       engine.abort_spawn(record);
       return nullptr;
     }
-    Py_XDECREF(own_keywords);
-    own_keywords = nullptr;
-    // The handle first, with the caller's reference: once committed, nothing may fail.
-    handle = make_task(record, nullptr);
-    if (handle == nullptr) detail::retain(record);  // make_task dropped it; abort_spawn drops it
-    if (handle == nullptr || (before_commit != nullptr && !before_commit(self, handle))) {
+    // With the caller's reference, before the commit: afterwards nothing may fail.
+    handle->record = &record;
+    auto* const object = reinterpret_cast<PyObject*>(handle.get());
+    if (before_commit != nullptr && !before_commit(self, object)) {
       ops.destroy_body(record.body);
+      handle->record = nullptr;
       engine.abort_spawn(record);
-      forget_record(handle);
       return nullptr;
     }
-    const EngineCall call;  // a thread that is far ahead sleeps in here, outside
-    detail::commit_spawn(record, dependencies.records());
-    return handle;
+    try {
+      const EngineCall call;  // a thread that is far ahead sleeps in here, outside
+      detail::commit_spawn(record, dependencies.records());
+    } catch (...) {
+      handle->record = nullptr;  // the commit has dropped the reference
+      throw;
+    }
+    static_cast<void>(handle.release());
+    return object;
   } catch (...) {
-    Py_XDECREF(own_keywords);
-    forget_record(handle);  // a commit that throws has dropped the reference
     return raise_current();
   }
 }

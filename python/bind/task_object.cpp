@@ -296,8 +296,16 @@ PyTypeObject task_type = [] {
   return type;
 }();
 
-PyObject* make_task(Record& record, PyObject* space) noexcept {
+TaskObject* make_blank_task() noexcept {
   TaskObject* object = allocate();
+  if (object == nullptr) return nullptr;
+  object->record = nullptr;
+  object->space = nullptr;
+  return object;
+}
+
+PyObject* make_task(Record& record, PyObject* space) noexcept {
+  TaskObject* object = make_blank_task();
   if (object == nullptr) {
     detail::release(record);
     return nullptr;

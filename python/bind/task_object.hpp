@@ -29,6 +29,8 @@ extern PyTypeObject task_type;
 
 /// Takes over a reference to the record; on failure (null, error set) drops it. `space` for an id.
 [[nodiscard]] PyObject* make_task(Record& record, PyObject* space) noexcept;
+/// A handle without a task, which may only be dropped, until its record is set. Null with an error set.
+[[nodiscard]] TaskObject* make_blank_task() noexcept;
 
 /// Lets the garbage collector look at a handle whose task may come to hold the handle itself: through the frames of an
 /// exception that its body raised, say. Handles in general are not worth its time.
