@@ -37,7 +37,13 @@ PythonInterpreter& interpreter() noexcept {
 }
 
 bool inside() noexcept {
-  return PyGILState_Check() != 0;
+  // PyGILState_Check says yes to everybody once a sub-interpreter was made.
+#if PY_VERSION_HEX >= 0x030D0000
+  const PyThreadState* const current = PyThreadState_GetUnchecked();
+#else
+  const PyThreadState* const current = _PyThreadState_UncheckedGet();
+#endif
+  return current != nullptr && current == PyGILState_GetThisThreadState();
 }
 
 void PythonInterpreter::enter() noexcept {
@@ -55,6 +61,9 @@ void PythonInterpreter::enter() noexcept {
       pause();
   }
   saved_state = nullptr;
+}
+
+void PythonInterpreter::settle() noexcept {
   drop_put_aside();
 }
 
@@ -66,6 +75,7 @@ void PythonInterpreter::breathe() noexcept {
   // A waiting thread has asked for the lock by now, and gets it here; otherwise this is a pair of cheap operations.
   leave();
   enter();
+  drop_put_aside();
 }
 
 void PythonInterpreter::thread_ends() noexcept {
@@ -112,6 +122,7 @@ EngineCall::EngineCall() : before_(runtime::this_thread.holds_interpreter) {
 
 EngineCall::~EngineCall() {
   runtime::this_thread.holds_interpreter = before_;
+  drop_put_aside();
 }
 
 }  // namespace polyreme::python

@@ -3,8 +3,10 @@
 // Each thread that enters gets a PyThreadState once and keeps it until it ends: making one costs forty times as much as
 // taking the GIL. On a free-threaded build "inside" means that the thread is attached; nothing else changes here.
 //
-// References that a thread outside would drop (a result whose last handle goes away on a worker) are put aside and
-// dropped by the next thread that enters or spawns.
+// References that a thread outside would drop (the arguments of a task that a sleeping waiter ends) are put aside and
+// dropped by the next thread that comes to a point where any code may run: a worker that has entered and lets others
+// in, a call that spawns, a call that has waited. Entering alone is no such point: the engine is in the middle of
+// something, and does not yet know that the thread is inside.
 #pragma once
 
 #include "launch/domain.hpp"
@@ -16,6 +18,7 @@ namespace polyreme::python {
 class PythonInterpreter final : public launch::Interpreter {
  public:
   void enter() noexcept override;
+  void settle() noexcept override;
   void leave() noexcept override;
   void breathe() noexcept override;
   void thread_ends() noexcept override;
@@ -28,7 +31,7 @@ class PythonInterpreter final : public launch::Interpreter {
 
 /// Drops a reference now, or later if the calling thread is outside. Null is allowed.
 void drop_reference(PyObject* object) noexcept;
-/// Inside: drops what was put aside.
+/// Inside: drops what was put aside. Destructors may run any code.
 void drop_put_aside() noexcept;
 
 /// Runs the enclosed scope outside the interpreter.
@@ -40,7 +43,8 @@ class Outside {
   ~Outside() { interpreter().enter(); }
 };
 
-/// Tells the engine that this thread is inside, for the time of a call that may wait or help.
+/// Tells the engine that this thread is inside, for the time of a call that may wait or help. Drops what was put aside
+/// meanwhile.
 class EngineCall {
  public:
   EngineCall();

@@ -4,6 +4,7 @@
 #include "interpreter.hpp"
 #include "runtime/threads.hpp"
 
+#include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,8 +16,18 @@ namespace polyreme::python {
 
 namespace {
 
+/// How often this process was forked on its way here. Written in a child that has one thread only.
+unsigned forks = 0;
+
 [[nodiscard]] bool on_main_thread() noexcept {
-  thread_local const bool answer = getpid() == static_cast<pid_t>(syscall(SYS_gettid));
+  [[maybe_unused]] static const int watched = pthread_atfork(nullptr, nullptr, [] { ++forks; });
+  thread_local bool answer = false;
+  thread_local unsigned answered_after = ~0U;
+  // The thread that forks is the child's main one.
+  if (answered_after != forks) {
+    answer = getpid() == static_cast<pid_t>(syscall(SYS_gettid));
+    answered_after = forks;
+  }
   return answer;
 }
 

@@ -26,6 +26,9 @@ class Interpreter {
 
   /// Blocks until this thread may run interpreter bodies.
   virtual void enter() noexcept = 0;
+  /// Called inside, on a worker that has entered for a body, once others may queue: it may run any code, which may
+  /// spawn and wait.
+  virtual void settle() noexcept {}
   virtual void leave() noexcept = 0;
   /// Called inside, between two bodies, when a hold has lasted long: lets others in if they want to.
   virtual void breathe() noexcept = 0;

@@ -198,6 +198,8 @@ class Session {
     deck_.gate.entered();
     // Who came meanwhile left its task to this thread.
     if (deck_.pool.should_wake() && interpreter_work_visible()) deck_.pool.wake_one();
+    // Last: what runs there may need others to come in.
+    deck_.interpreter->settle();
     return true;
   }
 
