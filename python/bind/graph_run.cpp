@@ -3,12 +3,16 @@
 #include <polyreme/detail/abi.hpp>
 #include <polyreme/detail/body.hpp>
 
+#include "errors.hpp"
 #include "gph/order.hpp"
 #include "gph/work.hpp"
 #include "interpreter.hpp"
 #include "runtime/engine.hpp"
+#include "runtime/threads.hpp"
 #include "runtime_object.hpp"
 
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -94,30 +98,52 @@ class Handles {
   std::vector<std::uint32_t> missing_;
 };
 
-// Runs the plan and returns when all its tasks have ended, whatever happens: they refer to this frame.
+template <typename Action>
+auto outside(const Action& action) {
+  const Outside released;
+  return action();
+}
+
+// Runs the plan and returns when all its tasks have ended, whatever happens: they look at `stop`.
+void run_plan(const EngineUse& use, const GraphPlan& plan, const nb::object& progress, std::int64_t interval_ns) {
+  Engine& engine = *use.get();
+  if (runtime::holds_slot_of(engine))
+    throw UsageError("polyreme: a graph run in a body would wait for the body itself; return, and run it outside");
+  const std::uint64_t before = engine.stats().completed;
+  auto stop = std::make_unique<std::atomic<bool>>(false);
+  try {
+    {
+      const std::unique_lock open = use.keep_open();
+      if (!open) throw nb::python_error();
+      outside([&] { plan.spawn(engine, *stop); });
+    }
+    while (!outside([&] { return engine.wait_quiescent(interval_ns, nullptr); })) {
+      if (PyErr_CheckSignals() != 0) throw nb::python_error();
+      if (!progress.is_none()) progress(engine.stats().completed - before);
+    }
+  } catch (...) {
+    stop->store(true, std::memory_order_relaxed);
+    try {
+      outside([&] { engine.cancel_and_wait(); });
+    } catch (...) {
+      static_cast<void>(stop.release());  // bodies may still look at it
+      throw;
+    }
+    throw;
+  }
+}
+
 void run_plan(nb::handle runtime, const GraphPlan& plan, const nb::object& progress, double interval_s) {
   if (!(interval_s > 0 && interval_s < 1e6))
     throw std::invalid_argument("interval_s=" + std::to_string(interval_s) + "; it is a number of seconds above 0");
-  Engine* const engine = engine_from(runtime.ptr());
-  if (engine == nullptr) throw nb::python_error();
-  const auto interval_ns = static_cast<std::int64_t>(interval_s * 1e9);
-  const std::uint64_t before = engine->stats().completed;
-  const auto outside = [&](auto&& action) {
-    const Outside released;
-    return action();
-  };
-  std::atomic<bool> stop{false};
+  if (!check_runtime(runtime.ptr())) throw nb::python_error();
+  const EngineUse use(runtime.ptr());
+  if (use.get() == nullptr) throw nb::python_error();
   try {
-    outside([&] { plan.spawn(*engine, stop); });
-    while (!outside([&] { return engine->wait_quiescent(interval_ns, nullptr); })) {
-      if (PyErr_CheckSignals() != 0) throw nb::python_error();
-      if (!progress.is_none()) progress(engine->stats().completed - before);
-    }
-  } catch (...) {
-    stop.store(true, std::memory_order_relaxed);
-    engine->cancel_unstarted();
-    outside([&] { return engine->wait_quiescent(-1, nullptr); });
-    throw;
+    run_plan(use, plan, progress, static_cast<std::int64_t>(interval_s * 1e9));
+  } catch (const Error&) {
+    static_cast<void>(raise_current());
+    throw nb::python_error();
   }
 }
 
@@ -193,6 +219,7 @@ void add_graph_run(nb::module_& module) {
           "    progress: called about every interval_s with the number of tasks that are done.\n"
           "    interval_s: seconds between looks at signals; Ctrl-C ends the run.\n\n"
           "Raises:\n    RuntimeClosedError: the runtime is closed.\n"
+          "    UsageError: called in a body of the runtime.\n"
           "    BaseException: what a signal handler or `progress` raised; the run was stopped.");
 }
 

@@ -41,7 +41,8 @@ class GraphPlan {
   // Throws gph::NoCpuAlternative and NotRunnable. The graph must outlive the plan.
   GraphPlan(const gph::Graph& graph, const SpinRate& rate);
 
-  // Spawns all tasks. Outside the interpreter. `stop` ends bodies early and must outlive them.
+  // Spawns all tasks. Outside the interpreter, on a runtime that is kept open. `stop` ends bodies early and must
+  // outlive them.
   void spawn(runtime::Engine& engine, const std::atomic<bool>& stop) const;
 
  private:

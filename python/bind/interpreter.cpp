@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cxxabi.h>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace polyreme::python {
@@ -114,6 +115,15 @@ void drop_put_aside() noexcept {
   for (PyObject* object : objects)
     Py_DECREF(object);
   PyErr_Restore(type, value, traceback);
+}
+
+Outside::Outside() : before_(std::exchange(runtime::this_thread.holds_interpreter, false)) {
+  interpreter().leave();
+}
+
+Outside::~Outside() {
+  interpreter().enter();
+  runtime::this_thread.holds_interpreter = before_;
 }
 
 EngineCall::EngineCall() : before_(runtime::this_thread.holds_interpreter) {

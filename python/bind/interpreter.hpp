@@ -34,13 +34,16 @@ void drop_reference(PyObject* object) noexcept;
 /// Inside: drops what was put aside. Destructors may run any code.
 void drop_put_aside() noexcept;
 
-/// Runs the enclosed scope outside the interpreter.
+/// Runs the enclosed scope outside the interpreter, and tells the engine.
 class Outside {
  public:
-  Outside() { interpreter().leave(); }
+  Outside();
   Outside(const Outside&) = delete;
   Outside& operator=(const Outside&) = delete;
-  ~Outside() { interpreter().enter(); }
+  ~Outside();
+
+ private:
+  bool before_;
 };
 
 /// Tells the engine that this thread is inside, for the time of a call that may wait or help. Drops what was put aside

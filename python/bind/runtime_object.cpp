@@ -26,7 +26,7 @@ struct RuntimeObject {
   PyObject_HEAD Engine* engine;  ///< null before __init__ and after close()
   Engine* retired;               ///< closed, and some call on another thread has not left it yet
   std::atomic<int> users;        ///< calls that are in `engine` or `retired`
-  std::mutex* closing;           ///< held by the thread that closes; the object owns it
+  std::mutex* closing;           ///< see lock_closing(); the object owns it
   bool used;                     ///< open() was called
   bool disowned;                 ///< the engine stayed in the parent process
 };
@@ -48,29 +48,16 @@ Engine* engine_of(PyObject* self) {
   return engine;
 }
 
-/// A call's time in the engine. Another thread may close the runtime meanwhile (the call may wait, or run Python code
-/// that lets others in); the engine then goes away with the last call that leaves it.
-class EngineUse {
- public:
-  explicit EngineUse(PyObject* self) : runtime_(*cast(self)), engine_(engine_of(self)) {
-    if (engine_ != nullptr) runtime_.users.fetch_add(1, std::memory_order_relaxed);
+/// Held by a thread that closes the runtime, or that keeps it from being closed. Others come in while this waits for
+/// it.
+std::unique_lock<std::mutex> lock_closing(PyObject* self) {
+  std::unique_lock alone(*cast(self)->closing, std::try_to_lock);
+  if (!alone) {
+    const Outside outside;
+    alone.lock();
   }
-  EngineUse(const EngineUse&) = delete;
-  EngineUse& operator=(const EngineUse&) = delete;
-  ~EngineUse() {
-    if (engine_ == nullptr) return;
-    // Inside, so nobody enters or retires the engine between the two.
-    if (runtime_.users.fetch_sub(1, std::memory_order_acq_rel) == 1 && runtime_.retired != nullptr) {
-      Engine::bury(std::exchange(runtime_.retired, nullptr));
-    }
-  }
-  /// Null: an error is set.
-  [[nodiscard]] Engine* get() const noexcept { return engine_; }
-
- private:
-  RuntimeObject& runtime_;
-  Engine* const engine_;
-};
+  return alone;
+}
 
 /// Calls self._warn(text) from any thread.
 void warn_in_python(PyObject* self, const std::string& text) {
@@ -129,14 +116,9 @@ PyObject* close(PyObject* self, PyObject* cancel) {
   try {
     if (runtime::holds_slot_of(*engine)) throw body_cannot_close();
     if (cancelling != 0) engine->cancel_unstarted();
-    std::unique_lock alone(*cast(self)->closing, std::try_to_lock);
-    if (!alone) {
-      const Outside outside;
-      alone.lock();
-    }
+    const std::unique_lock alone = lock_closing(self);
     if (cast(self)->engine == nullptr) Py_RETURN_NONE;
-    const EngineCall call;
-    engine->close();
+    close_engine(*engine);
     cast(self)->retired = std::exchange(cast(self)->engine, nullptr);
   } catch (...) {
     return raise_current();
@@ -482,12 +464,29 @@ PyTypeObject runtime_type = [] {
 
 }  // namespace
 
-Engine* engine_from(PyObject* object) {
-  if (PyObject_TypeCheck(object, &runtime_type) == 0) {
-    PyErr_Format(PyExc_TypeError, "%R is no polyreme.Runtime", object);
-    return nullptr;
+bool check_runtime(PyObject* object) {
+  if (PyObject_TypeCheck(object, &runtime_type) != 0) return true;
+  PyErr_Format(PyExc_TypeError, "%R is no polyreme.Runtime", object);
+  return false;
+}
+
+EngineUse::EngineUse(PyObject* runtime) : runtime_(runtime), engine_(engine_of(runtime)) {
+  if (engine_ != nullptr) cast(runtime_)->users.fetch_add(1, std::memory_order_relaxed);
+}
+
+EngineUse::~EngineUse() {
+  if (engine_ == nullptr) return;
+  RuntimeObject& object = *cast(runtime_);
+  // Inside, so nobody enters or retires the engine between the two.
+  if (object.users.fetch_sub(1, std::memory_order_acq_rel) == 1 && object.retired != nullptr) {
+    Engine::bury(std::exchange(object.retired, nullptr));
   }
-  return engine_of(object);
+}
+
+std::unique_lock<std::mutex> EngineUse::keep_open() const {
+  std::unique_lock open = lock_closing(runtime_);
+  if (engine_of(runtime_) == nullptr) open.unlock();
+  return open;
 }
 
 bool add_runtime_type(PyObject* module) {

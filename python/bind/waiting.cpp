@@ -129,6 +129,12 @@ Waited wait_for_task(tasks::Record& record, std::int64_t timeout_ns) {
       [&] { return engine.wait_done(record, timeout_ns, hooks_here()); });
 }
 
+void close_engine(runtime::Engine& engine) {
+  const EngineCall call;
+  const DeferInterrupt defer;  // callbacks of tasks may run on this thread
+  engine.close();
+}
+
 Waited wait_for_all(runtime::Engine& engine, std::int64_t timeout_ns) {
   return wait(
       engine, timeout_ns, [&] { return engine.help_until_quiescent(); },

@@ -246,7 +246,7 @@ Record* Engine::run(Record& record, launch::Lane& lane) noexcept {
 
 Record* Engine::run_claimed(Record& record, launch::Lane& lane) noexcept {
   if ((record.state.load(sync::memory_order_relaxed) & tasks::state::kPoisoned) != 0 ||
-      (cancelling_.load(std::memory_order_relaxed) && (record.flags & tasks::kNotice) == 0)) [[unlikely]] {
+      (cancelling_.load(std::memory_order_relaxed) != 0 && (record.flags & tasks::kNotice) == 0)) [[unlikely]] {
     return cancel(record);
   }
   ThreadContext& self = this_thread;

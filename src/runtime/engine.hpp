@@ -155,8 +155,10 @@ class Engine final : public graph::RecordSource {
   };
   [[nodiscard]] Failures take_failures();
   void throw_failures();
-  /// Asks for all tasks that have not started to be cancelled, now and until the runtime is quiescent.
-  void cancel_unstarted() noexcept { cancelling_.store(true, std::memory_order_release); }
+  /// From now on all tasks that have not started are cancelled. For a runtime that is then closed.
+  void cancel_unstarted() noexcept { cancelling_.fetch_add(1, std::memory_order_release); }
+  /// Cancels all tasks that have not started and waits until the runtime is quiescent. What is spawned later runs.
+  void cancel_and_wait();
   void add_producer();
   void remove_producer();
   /// A registered thread has ended.
@@ -270,9 +272,9 @@ class Engine final : public graph::RecordSource {
   launch::Deck deck_;
   FullRoad full_road_ = nullptr;
   void* full_road_stage_ = nullptr;
-  std::atomic<bool> closing_{false};     ///< foreign threads may not spawn any more
-  std::atomic<bool> closed_{false};      ///< workers are joined
-  std::atomic<bool> cancelling_{false};  ///< tasks that become ready are cancelled instead of run
+  std::atomic<bool> closing_{false};          ///< foreign threads may not spawn any more
+  std::atomic<bool> closed_{false};           ///< workers are joined
+  std::atomic<std::uint32_t> cancelling_{0};  ///< calls that want tasks to be cancelled instead of run
   std::atomic<bool> warned_{false};
   std::atomic<std::uint64_t> id_ranges_{0};
   std::atomic<std::uint64_t> freed_outside_{0};  ///< blocks freed by threads without a lane

@@ -255,6 +255,12 @@ bool Engine::wait_quiescent(std::int64_t timeout_ns, const WaitHooks* hooks) {
   return slept == Slept::kOver;
 }
 
+void Engine::cancel_and_wait() {
+  cancel_unstarted();
+  static_cast<void>(wait_quiescent(-1, nullptr));
+  cancelling_.fetch_sub(1, std::memory_order_release);  // counted, as another thread may be closing the runtime
+}
+
 void Engine::wait_all() {
   static_cast<void>(wait_quiescent(-1, nullptr));
   throw_failures();

@@ -15,6 +15,7 @@ import polyreme as pr
 import pytest
 from cli_support import GRAPHS, SMALL, plan_of, write_graph
 from polyreme import _core
+from programs import run
 
 gil_only = pytest.mark.skipif(
     not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="this interpreter has no lock to hold"
@@ -183,6 +184,54 @@ def test_an_exception_in_progress_stops_the_run(tmp_path: Path) -> None:
             plan_of(graph).run(rt, stop, interval_s=0.001)
         # The runtime is as good as before.
         plan_of(_core.read_graph(write_graph(tmp_path))).run(rt)
+        assert rt.spawn(int).result() == 0
+
+
+def test_a_run_in_a_body_is_refused(tmp_path: Path) -> None:
+    plan = plan_of(_core.read_graph(write_graph(tmp_path)))
+    with pr.Runtime(workers=2) as rt, pr.Runtime(workers=1) as other:
+        error = rt.spawn(plan.run, rt).exception()
+        assert isinstance(error, pr.UsageError)
+        assert "return, and run it outside" in str(error)
+        assert rt.stats()["spawned"] == 1
+        with pytest.raises(ExceptionGroup):
+            rt.wait()
+        rt.spawn(plan.run, other).result()
+
+
+@pytest.mark.parametrize(
+    "close",
+    [
+        "rt.close()",
+        "rt.close(cancel=True)",
+        "closer = threading.Thread(target=rt.close); closer.start(); closer.join()",
+    ],
+)
+def test_the_runtime_is_closed_while_a_run_is_in_it(close: str) -> None:
+    end = run(
+        f"""
+        import threading
+        import polyreme as pr
+        from polyreme import _core
+        plan = _core.GraphPlan(
+            _core.generate_graph("independent", {{"tasks": "30", "time_us": "5000"}}), _core.SpinRate.measure()
+        )
+        rt = pr.Runtime(workers=1)
+        calls = []
+        def progress(done):
+            calls.append(done)
+            {close}
+            for _ in range(50):
+                pr.Runtime(workers=1).close()  # a closed engine goes away when others come and go
+        plan.run(rt, progress, 0.001)
+        print(len(calls), rt.closed)
+        try:
+            plan.run(rt)
+        except pr.RuntimeClosedError:
+            print("closed")
+        """
+    )
+    assert (end.code, end.out) == (0, "1 True\nclosed\n"), end
 
 
 def test_tasks_that_cannot_run_are_named(tmp_path: Path, rate: _core.SpinRate) -> None:
