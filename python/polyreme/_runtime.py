@@ -158,6 +158,17 @@ class Runtime(_core.Runtime):
             if self.closed:
                 _open.pop(id(self), None)
 
+    def _close_at_exit(self, kind: type[BaseException] | None, *_: object) -> None:
+        cancel = kind is not None
+        try:
+            if not cancel:
+                self._wait(None, False)  # unlike _close(), it ends when Ctrl-C comes
+        except BaseException:
+            cancel = True
+            raise
+        finally:
+            self._shut(cancel=cancel)
+
     def _warn(self, text: str) -> None:
         import warnings
 
@@ -193,9 +204,15 @@ class _Trace:
 
 
 def _close_all() -> None:
-    # Tasks of programs that never closed their runtime still run; their failures are warned about.
-    for runtime in reversed(list(_open.values())):
-        runtime._shut(cancel=False)
+    # Tasks of programs that never closed their runtime still run; their failures are warned about. Ctrl-C does to these
+    # runtimes what it does to nested blocks: each is closed, and the interrupt goes on.
+    if not _open:
+        return
+    from contextlib import ExitStack
+
+    with ExitStack() as stack:
+        for runtime in _open.values():
+            stack.push(runtime._close_at_exit)
 
 
 def _disown_all() -> None:

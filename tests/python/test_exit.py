@@ -298,6 +298,48 @@ def test_handles_in_globals_die_with_the_interpreter() -> None:
     )
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupt_at_exit_closes_every_runtime(workers: int) -> None:
+    program = Program(
+        f"""
+        import atexit, os, signal, sys, threading
+        sys.setswitchinterval(1e6)  # a thread keeps the interpreter until it sleeps
+        def last():
+            print("closed:", older.closed, newer.closed, "ran:", ran, flush=True)
+        atexit.register(last)  # before the import, so after the close
+        import polyreme as pr
+        ran = []
+        class Runtime(pr.Runtime):
+            def _close(self, cancel):
+                if cancel:
+                    self._cancel_unstarted()
+                    go_on.set()
+                super()._close(cancel)
+        older, newer = Runtime(workers=1), Runtime(workers={workers})
+        blocked, go_on, started = threading.Event(), threading.Event(), threading.Barrier({workers} + 1)
+        # Main has no slot to help with: it sleeps.
+        def body(which):
+            started.wait()
+            at_exit.acquire()
+            at_exit.release()
+            if which == 0:
+                os.kill(os.getpid(), signal.SIGINT)
+            go_on.wait()
+            ran.append("body")
+        at_exit = threading.Lock()
+        at_exit.acquire()
+        for which in range({workers}):
+            behind = newer.spawn(ran.append, "must not run", after=newer.spawn(body, which))
+        started.wait()
+        atexit.register(at_exit.release)
+        """
+    )
+    end = program.finish()
+    assert (end.code, end.out) == (0, f"closed: True True ran: {['body'] * workers}\n"), end
+    assert end.err.count("KeyboardInterrupt") == 1, end
+    assert "in body" not in end.err  # the interrupt was not raised in a task
+
+
 def test_bodies_that_hold_everything_at_exit() -> None:
     quiet(
         run(
