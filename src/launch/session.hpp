@@ -1,9 +1,17 @@
 // A session: one thread's time with a slot, running tasks until it finds none.
 //
-// The loop, per task: hand the slot over if a resumed body wants it; after kFairness tasks without a look at foreign
-// lanes, look there first, so that work which feeds itself cannot starve them; inside the interpreter, stay there while
-// there is work for it and the hold lasts; else the own queue, newest first; else search: steal half of what another
-// lane has. A searcher spins for about the cost of one wake and then gives up; its caller parks or stops helping.
+// The loop, per task: hand the slot over if a resumed body wants it; every kFairness tasks, look first at what work
+// that feeds itself would starve (fair_turn); inside the interpreter, stay there while there is work for it and the
+// hold lasts; else the own queue, newest first; else search: steal half of what another lane has. A searcher spins for
+// about the cost of one wake and then gives up; its caller parks or stops helping.
+//
+// Fair turns. A slot whose work feeds itself never searches, and may never change sides between the native domain and
+// the interpreter. So a turn looks at foreign lanes in both domains, unless something was taken there since the last
+// turn, and at the slot's own queue of the side that it is not on. To take work of the other side it leaves the
+// interpreter, or enters it through the gate: if another thread queues there, that one sees to the work. Which side
+// comes first alternates, so that endless work on one does not hide that of the other. What a turn takes stands above
+// the self-feeding work in its queue, and is done before it; changing back needs no care, as each side gives way to the
+// other by itself: the native one when its queue is empty, the interpreter's when the hold has lasted, and at turns.
 //
 // A task that becomes ready on completion of its last predecessor runs next on the same thread, without a queue, at
 // most kChain times in a row.
@@ -20,7 +28,9 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace polyreme::launch {
 
@@ -149,10 +159,8 @@ class Session {
   }
 
   tasks::Record* next() {
-    if (++tick_ - last_foreign_ > kFairness) {
-      last_foreign_ = tick_;
-      const detail::Domain domain = inside_ ? detail::Domain::kInterpreter : detail::Domain::kNative;
-      if (tasks::Record* record = steal_from(domain, true); record != nullptr) return record;
+    if (++tick_ - last_turn_ > kFairness) {
+      if (tasks::Record* record = fair_turn(); record != nullptr) return record;
     }
     tasks::Record* record = nullptr;
     if (inside_) {
@@ -164,6 +172,46 @@ class Session {
     if (lane_->queue(detail::Domain::kNative).pop(record)) return record;
     if (!lane_->queue(detail::Domain::kInterpreter).looks_empty() && try_enter()) return pick_inside();
     return nullptr;
+  }
+
+  tasks::Record* fair_turn() {
+    last_turn_ = tick_;
+    other_side_first_ = !other_side_first_;
+    tasks::Record* record = other_side_first_ ? take_from_other_side() : take_from_this_side();
+    if (record == nullptr) record = other_side_first_ ? take_from_this_side() : take_from_other_side();
+    return record;
+  }
+
+  tasks::Record* take_from_this_side() {
+    return take_foreign(inside_ ? detail::Domain::kInterpreter : detail::Domain::kNative);
+  }
+
+  tasks::Record* take_from_other_side() {
+    if (inside_) {
+      tasks::Record* record = take_foreign(detail::Domain::kNative);
+      if (record == nullptr && !lane_->queue(detail::Domain::kNative).pop(record)) return nullptr;
+      leave_interpreter();
+      return record;
+    }
+    if (deck_.interpreter == nullptr || !interpreter_work_waits() || !try_enter()) return nullptr;
+    tasks::Record* record = take_foreign(detail::Domain::kInterpreter);
+    return record != nullptr ? record : pick_inside();
+  }
+
+  /// From foreign lanes, unless that was done since the last turn.
+  tasks::Record* take_foreign(detail::Domain domain) {
+    const bool taken = std::exchange(taken_from_foreign_[static_cast<std::size_t>(domain)], false);
+    return taken ? nullptr : steal_from(domain, true);
+  }
+
+  /// In the own queue or in foreign lanes; other slots see to theirs.
+  [[nodiscard]] bool interpreter_work_waits() const noexcept {
+    for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n; ++i) {
+      Lane& lane = deck_.lanes[i];
+      if (&lane != lane_ && lane.slot != ~0U) continue;
+      if (!lane.queue(detail::Domain::kInterpreter).looks_empty()) return true;
+    }
+    return false;
   }
 
   bool take_interpreter_work(tasks::Record*& record) {
@@ -253,7 +301,7 @@ class Session {
       if (lane.queue(domain).steal_half(loot_, taken) != sync::Steal::kTook) continue;
       lane_->steals.add(1);
       if (lane.slot == ~0U) {
-        last_foreign_ = tick_;
+        taken_from_foreign_[static_cast<std::size_t>(domain)] = true;
         lane.back_pressure.taken(deck_.max_ready, [&] { return lane.ready(); });
       }
       for (std::uint32_t k = 1; k < taken && k < kPrefetch; ++k)
@@ -288,7 +336,9 @@ class Session {
   Lane* lane_ = nullptr;
   std::uint32_t slot_ = kNoSlot;
   std::uint32_t tick_ = 0;
-  std::uint32_t last_foreign_ = 0;  ///< tick of the last look at foreign threads' lanes
+  std::uint32_t last_turn_ = 0;               ///< tick of the last fair_turn()
+  std::array<bool, 2> taken_from_foreign_{};  ///< by domain: since it was last asked in a turn
+  bool other_side_first_ = false;             ///< at the last turn
   bool searching_ = false;
   bool inside_ = false;
   bool asked_ = false;
