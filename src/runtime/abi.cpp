@@ -5,6 +5,9 @@
 #include "runtime/engine.hpp"
 #include "runtime/threads.hpp"
 
+#include <string>
+#include <string_view>
+
 namespace polyreme::detail {
 
 using runtime::Engine;
@@ -35,10 +38,12 @@ const void* result_of(const Record& record, const std::type_info& type) {
 }
 
 std::string name_of(const Record& record) {
-  const tasks::Rare* rare = record.rare;
-  if (rare == nullptr || (rare->label.empty() && rare->space == nullptr)) return "task #" + std::to_string(record.id);
-  if (rare->space == nullptr) return rare->label;
-  return graph::id_of(*rare) + (rare->label.empty() ? "" : " (" + rare->label + ")");
+  const tasks::Rare* const rare = record.rare;
+  const std::string_view label = rare != nullptr ? rare->label.text() : std::string_view();
+  if (rare != nullptr && rare->space != nullptr) {
+    return graph::id_of(*rare) + (label.empty() ? "" : " (" + std::string(label) + ")");
+  }
+  return label.empty() ? "task #" + std::to_string(record.id) : std::string(label);
 }
 
 SpawnSite site_of(const Record& record) {

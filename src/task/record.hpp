@@ -9,7 +9,9 @@
 //   running       the thread that won try_start()
 //   done          read-only, for every holder of a reference, after it has seen the successor list closed
 //   free          the slab cache
-// `state`, `pending` and `successors` are the only fields that several threads touch at a time.
+// `state`, `pending`, `successors` and `rare` are the only fields that several threads touch at a time; the last, so
+// that whoever has a reference can tell the task's name at any time (detail::name_of). The owner sets it; the id in it
+// is there before anybody else has a reference, and its label can be read while it is set.
 //
 // One word, `state`, holds the reference count and the flags. It changes only through the named transitions below,
 // whose results tell the caller what it must do. References: one for the engine from commit to completion, one for each
@@ -30,6 +32,7 @@
 #include <memory>
 #include <source_location>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace polyreme::tasks {
@@ -42,9 +45,47 @@ struct Edge {
   std::uintptr_t next;
 };
 
+/// The user's name of a task. Set by the owner of the record's plain fields while others may read it: an id has handles
+/// before it is spawned, and a task may get its name as it fails. So what a reader was given stays as it is until the
+/// record is freed.
+class Label {
+ public:
+  Label() = default;
+  Label(const Label&) = delete;
+  Label& operator=(const Label&) = delete;
+  ~Label() {
+    const Text* text = newest_.load(sync::memory_order_relaxed);
+    while (text != nullptr) {
+      const Text* const before = text->before;
+      delete text;
+      text = before;
+    }
+  }
+
+  Label& operator=(std::string_view text) {
+    // Release: partner is text(). A reader of the new text must see its characters.
+    if (text != this->text())
+      newest_.store(new Text{std::string(text), newest_.load(sync::memory_order_relaxed)}, sync::memory_order_release);
+    return *this;
+  }
+  /// Valid as long as the record.
+  [[nodiscard]] std::string_view text() const noexcept {
+    const Text* const text = newest_.load(sync::memory_order_acquire);
+    return text != nullptr ? std::string_view(text->characters) : std::string_view();
+  }
+  [[nodiscard]] bool empty() const noexcept { return text().empty(); }
+
+ private:
+  struct Text {
+    const std::string characters;
+    const Text* const before;  ///< from a spawn of the same id that failed half-way
+  };
+  sync::Atomic<const Text*> newest_{nullptr};
+};
+
 /// What few tasks have; a plain task has none of it.
 struct Rare {
-  std::string label;                         ///< the user's name, for messages and traces
+  Label label;                               ///< for messages and traces
   std::exception_ptr failure;                ///< what result() throws: the body's exception, or why it never ran
   std::exception_ptr for_dependents;         ///< what dependents get instead, if that differs: a DependencyFailed
   std::uint64_t cancelled_by = 0;            ///< id of the predecessor that failed first, or 0
@@ -56,6 +97,21 @@ struct Rare {
   [[nodiscard]] const std::exception_ptr& failure_for_dependents() const noexcept {
     return for_dependents != nullptr ? for_dependents : failure;
   }
+};
+
+/// The record's pointer to its Rare; null for a plain task. The owner of the plain fields sets it once.
+class RarePointer {
+ public:
+  /// Acquire: partner is operator=. Who finds one sees the id in it.
+  operator Rare*() const noexcept { return rare_.load(sync::memory_order_acquire); }
+  Rare* operator->() const noexcept { return *this; }
+  RarePointer& operator=(Rare* rare) noexcept {
+    rare_.store(rare, sync::memory_order_release);
+    return *this;
+  }
+
+ private:
+  sync::Atomic<Rare*> rare_{nullptr};
 };
 
 namespace state {
@@ -85,7 +141,7 @@ struct alignas(kRecordBytes) Record {
   detail::Domain domain;
   std::uint8_t unused;
   std::uint16_t flags;  ///< kFullRoad …
-  Rare* rare;
+  RarePointer rare;
   std::uint64_t id;  ///< unique within the runtime, ascending by producer
   Edge edges[kInlineEdges];
   // ---- line 1

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string_view>
+
 namespace polyreme::tasks {
 namespace {
 
@@ -98,6 +100,27 @@ TEST_F(TaskRecord, AnEntryOfAQueueWithoutHandles) {
   ASSERT_FALSE(drop_reference(record_));
   EXPECT_TRUE(only_engine_holds(record_));
   EXPECT_TRUE(try_start(record_));
+}
+
+TEST(TaskLabel, AnOldTextOutlivesANewOne) {
+  Label label;
+  EXPECT_TRUE(label.empty());
+  EXPECT_EQ(label.text(), "");
+  label = "a name that is too long to be stored in place";
+  const std::string_view first = label.text();
+  label = "another name";
+  EXPECT_EQ(label.text(), "another name");
+  EXPECT_EQ(first, "a name that is too long to be stored in place") << "somebody may be reading it";
+  label = "";
+  EXPECT_TRUE(label.empty());
+}
+
+TEST_F(TaskRecord, APlainOneHasNothingRare) {
+  EXPECT_EQ(record_.rare, nullptr);
+  Rare& rare = rare_of(record_);
+  EXPECT_EQ(&rare, record_.rare);
+  EXPECT_EQ(&rare, &rare_of(record_));
+  delete record_.rare;
 }
 
 }  // namespace
