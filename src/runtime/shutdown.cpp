@@ -58,9 +58,7 @@ class Topology {
   }
   Topology(const Topology&) = delete;
   Topology& operator=(const Topology&) = delete;
-  ~Topology() {
-    if (topology_ != nullptr) hwloc_topology_destroy(topology_);
-  }
+  ~Topology() = delete;
 
   /// Binds the calling thread to the core that slot `slot` stands for. Binding is a hint: errors are not.
   void bind(std::uint32_t slot) noexcept {
@@ -138,8 +136,8 @@ void Engine::start_worker_locked() {
 
 void Engine::pin_to(std::uint32_t slot) noexcept {
   const std::lock_guard lock(threads_mutex_);
-  static Topology topology;
-  topology.bind(slot);
+  static auto* const topology = new Topology;  // never destroyed: a runtime may be closed by a static destructor
+  topology->bind(slot);
 }
 
 launch::Lane& Engine::add_foreign_lane() {
@@ -188,6 +186,9 @@ void Engine::drop_stale_entries() noexcept {
           release(*stale[k]);
       }
     }
+    // Its thread may sleep until a thief has made room, and there is no thief left.
+    launch::Lane& lane = deck_.lanes[i];
+    if (lane.slot == ~0U) lane.back_pressure.taken(deck_.max_ready, [&] { return lane.ready(); });
   }
 }
 

@@ -3,9 +3,15 @@
 #include <algorithm>
 #include <condition_variable>
 #include <cstdint>
+#include <cxxabi.h>
+#include <memory>
 #include <mutex>
+#include <new>
 #include <unordered_map>
 #include <vector>
+
+// The program or shared library that this is part of, as the C++ ABI names it.
+extern "C" void* __dso_handle;  // NOLINT(bugprone-reserved-identifier)
 
 namespace polyreme::runtime {
 
@@ -42,7 +48,6 @@ class ForeignPart {
   ForeignPart(const ForeignPart&) = delete;
   ForeignPart& operator=(const ForeignPart&) = delete;
   ~ForeignPart() {
-    this_thread.foreign_serial = 0;
     Registry& all = registry();
     std::unique_lock lock(all.mutex);
     for (const Entry& entry : entries_) {
@@ -87,9 +92,27 @@ class ForeignPart {
   std::vector<Entry> entries_;
 };
 
+/// Null until the thread uses a foreign engine, and again once its part is gone. Neither this nor this_thread is ever
+/// destroyed, so the program's own thread-local and static objects may spawn, wait and drop handles in their
+/// destructors, however late.
+constinit thread_local ForeignPart* foreign = nullptr;
+
+void end_foreign_part(void* part) noexcept {
+  foreign = nullptr;
+  this_thread.foreign_serial = 0;
+  delete static_cast<ForeignPart*>(part);
+}
+
+/// Ends with the thread's other thread-local objects. The part that one of their destructors makes, after the first is
+/// gone, ends right after that destructor; one that a static destructor makes lasts until the process ends. A
+/// thread_local object could do this once only, hence the call that such objects are made with.
 ForeignPart& foreign_part() {
-  thread_local ForeignPart part;
-  return part;
+  if (foreign == nullptr) {
+    auto part = std::make_unique<ForeignPart>();
+    if (abi::__cxa_thread_atexit(end_foreign_part, part.get(), &__dso_handle) != 0) throw std::bad_alloc();
+    foreign = part.release();
+  }
+  return *foreign;
 }
 
 }  // namespace

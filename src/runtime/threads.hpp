@@ -1,8 +1,9 @@
 // Which lane belongs to the calling thread.
 //
 // A thread in a session of engine E uses the session's lane for E. For any other engine, and on foreign threads, it
-// uses a foreign lane of that engine, adopted at its first spawn and given back when the thread ends. The look-up
-// compares engine serials, which are never reused, so a stale entry of a dead engine is never followed.
+// uses a foreign lane of that engine, adopted at its first spawn and given back when the thread ends: with its
+// thread-local objects, or right after a destructor of one of those that spawned once more. The look-up compares engine
+// serials, which are never reused, so a stale entry of a dead engine is never followed.
 #pragma once
 
 #include "launch/lane.hpp"
