@@ -158,8 +158,7 @@ class Runtime(_core.Runtime):
             if self.closed:
                 _open.pop(id(self), None)
 
-    def _close_at_exit(self, kind: type[BaseException] | None, *_: object) -> None:
-        cancel = kind is not None
+    def _close_at_exit(self, *, cancel: bool) -> None:
         try:
             if not cancel:
                 self._wait(None, False)  # unlike _close(), it ends when Ctrl-C comes
@@ -206,13 +205,14 @@ class _Trace:
 def _close_all() -> None:
     # Tasks of programs that never closed their runtime still run; their failures are warned about. Ctrl-C does to these
     # runtimes what it does to nested blocks: each is closed, and the interrupt goes on.
-    if not _open:
-        return
-    from contextlib import ExitStack
-
-    with ExitStack() as stack:
-        for runtime in _open.values():
-            stack.push(runtime._close_at_exit)
+    interrupt: BaseException | None = None
+    for runtime in reversed(list(_open.values())):
+        try:
+            runtime._close_at_exit(cancel=interrupt is not None)
+        except BaseException as error:  # noqa: BLE001  # raised below
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt
 
 
 def _disown_all() -> None:
