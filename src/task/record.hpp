@@ -54,9 +54,9 @@ class Label {
   Label(const Label&) = delete;
   Label& operator=(const Label&) = delete;
   ~Label() {
-    const Text* text = newest_.load(sync::memory_order_relaxed);
+    Text* text = newest_.load(sync::memory_order_relaxed);
     while (text != nullptr) {
-      const Text* const before = text->before;
+      Text* const before = text->before;
       delete text;
       text = before;
     }
@@ -78,9 +78,9 @@ class Label {
  private:
   struct Text {
     const std::string characters;
-    const Text* const before;  ///< from a spawn of the same id that failed half-way
+    Text* const before;  ///< from a spawn of the same id that failed half-way
   };
-  sync::Atomic<const Text*> newest_{nullptr};
+  sync::Atomic<Text*> newest_{nullptr};
 };
 
 /// What few tasks have; a plain task has none of it.
