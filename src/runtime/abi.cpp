@@ -26,7 +26,7 @@ bool wait_done_for(Record& record, std::int64_t timeout_ns) {
 
 std::exception_ptr failure_of(const Record& record) noexcept {
   if ((tasks::flags_of(record) & (tasks::state::kFailed | tasks::state::kCancelled)) == 0) return nullptr;
-  return record.rare->failure;
+  return record.rare->outcome();
 }
 
 const void* result_of(const Record& record, const std::type_info& type) {

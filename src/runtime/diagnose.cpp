@@ -227,6 +227,8 @@ void Engine::break_circle(const std::vector<Record*>& circle, Findings& findings
   for (Record* record : circle) {
     constexpr std::uint64_t kBoth = tasks::state::kSpawned | tasks::state::kStarted;
     if ((tasks::flags_of(*record) & kBoth) != tasks::state::kSpawned) continue;
+    // An id, of which each circle has one: it has a Rare already, so nobody else is making one.
+    if (record->rare == nullptr || record->rare->space == nullptr) continue;
     tasks::add_reference(*record);
     findings.doomed.push_back(
         {record, std::make_exception_ptr(CycleError("polyreme: a circle of dependencies: " + circle_text(circle))),
@@ -277,7 +279,8 @@ void Engine::fail_without_running(Record& record, const std::exception_ptr& erro
     record.ops->destroy_body(record.body);
     static_cast<void>(tasks::set_poisoned(record));
   }
-  if (Record* next = fail(record, lane, error); next != nullptr) deck_.push(lane, *next);
+  const auto place = was_spawned ? &tasks::Rare::doom : &tasks::Rare::failure;
+  if (Record* next = fail(record, lane, error, place); next != nullptr) deck_.push(lane, *next);
 }
 
 /// When the handles of a space are gone before one of its ids was spawned. With the lock of a diagnosis, as that one

@@ -295,10 +295,11 @@ Record* Engine::complete(Record& record, launch::Lane& lane, const std::exceptio
   return std::exchange(this_thread.continuation, nullptr);
 }
 
-Record* Engine::fail(Record& record, launch::Lane& lane, std::exception_ptr error) noexcept {
+Record* Engine::fail(Record& record, launch::Lane& lane, std::exception_ptr error,
+                     std::exception_ptr tasks::Rare::* place) noexcept {
   const std::exception_ptr cause = note_root_failure(record, error);
   tasks::Rare& rare = tasks::rare_of(record);
-  rare.failure = std::move(error);
+  rare.*place = std::move(error);
   rare.for_dependents = cause;
   record.ops = nullptr;  // run() destroyed the body
   tasks::set_outcome(record, tasks::state::kFailed);

@@ -211,7 +211,8 @@ class Engine final : public graph::RecordSource {
   tasks::Record& fill_claimed(tasks::Record& record, const detail::BodyOps& ops, std::source_location site,
                               detail::Domain domain, std::string_view name);
   tasks::Record* complete(tasks::Record& record, launch::Lane& lane, const std::exception_ptr* cause) noexcept;
-  tasks::Record* fail(tasks::Record& record, launch::Lane& lane, std::exception_ptr error) noexcept;
+  tasks::Record* fail(tasks::Record& record, launch::Lane& lane, std::exception_ptr error,
+                      std::exception_ptr tasks::Rare::* place = &tasks::Rare::failure) noexcept;
   tasks::Record* cancel(tasks::Record& record) noexcept;
   std::exception_ptr note_root_failure(tasks::Record& record, const std::exception_ptr& error) noexcept;
 

@@ -87,6 +87,7 @@ class Label {
 struct Rare {
   Label label;                               ///< for messages and traces
   std::exception_ptr failure;                ///< what result() throws: the body's exception, or why it never ran
+  std::exception_ptr doom;                   ///< instead of `failure`, which a predecessor may be writing just then
   std::exception_ptr for_dependents;         ///< what dependents get instead, if that differs: a DependencyFailed
   std::uint64_t cancelled_by = 0;            ///< id of the predecessor that failed first, or 0
   std::shared_ptr<graph::SpaceState> space;  ///< the space whose id this task has
@@ -94,6 +95,7 @@ struct Rare {
   std::int64_t space_index = 0;              ///< … and the place in it
   std::shared_ptr<const std::vector<std::int64_t>> leading_indices;  ///< the id's other indices
 
+  [[nodiscard]] const std::exception_ptr& outcome() const noexcept { return doom != nullptr ? doom : failure; }
   [[nodiscard]] const std::exception_ptr& failure_for_dependents() const noexcept {
     return for_dependents != nullptr ? for_dependents : failure;
   }
