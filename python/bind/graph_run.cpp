@@ -126,7 +126,7 @@ void run_plan(const EngineUse& use, const GraphPlan& plan, const nb::object& pro
     try {
       outside([&] { engine.cancel_and_wait(); });
     } catch (...) {
-      static_cast<void>(stop.release());  // bodies may still look at it
+      stop.release();  // NOLINT(bugprone-unused-return-value): bodies may still look at it
       throw;
     }
     throw;

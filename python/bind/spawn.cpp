@@ -256,7 +256,7 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
       handle->record = nullptr;  // the commit has dropped the reference
       throw;
     }
-    static_cast<void>(handle.release());
+    handle.release();  // NOLINT(bugprone-unused-return-value): `object` is the same reference
     return object;
   } catch (...) {
     return raise_current();

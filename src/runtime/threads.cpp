@@ -11,7 +11,7 @@
 #include <vector>
 
 // The program or shared library that this is part of, as the C++ ABI names it.
-extern "C" void* __dso_handle;  // NOLINT(bugprone-reserved-identifier)
+extern "C" void* __dso_handle;  // NOLINT(bugprone-reserved-identifier,readability-identifier-naming)
 
 namespace polyreme::runtime {
 
@@ -109,7 +109,8 @@ void end_foreign_part(void* part) noexcept {
 ForeignPart& foreign_part() {
   if (foreign == nullptr) {
     auto part = std::make_unique<ForeignPart>();
-    if (abi::__cxa_thread_atexit(end_foreign_part, part.get(), &__dso_handle) != 0) throw std::bad_alloc();
+    if (abi::__cxa_thread_atexit(end_foreign_part, part.get(), static_cast<void*>(&__dso_handle)) != 0)
+      throw std::bad_alloc();
     foreign = part.release();
   }
   return *foreign;
