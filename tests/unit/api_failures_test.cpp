@@ -1,6 +1,7 @@
 // Exceptions of bodies: they reach every waiter, dependents get the cause, wait() reports each root once.
 #include <polyreme/runtime.hpp>
 
+#include "runtime/engine.hpp"
 #include "support/errors.hpp"
 #include "support/warnings.hpp"
 
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <latch>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -270,6 +272,37 @@ TEST(ApiFailures, TheReportCanOutliveTheRuntime) {
   }
   ASSERT_TRUE(is<TaskErrors>(error));
   EXPECT_NE(text_of(error).find("gone"), std::string::npos);
+}
+
+/// What is cancelled on request is not reported as the consequence of a later failure, and later tasks run again.
+TEST(ApiFailures, CancelledOnRequest) {
+  Runtime rt({.workers = 2});
+  std::latch started(1);
+  std::latch gate(1);
+  const auto running = rt.spawn([&] {
+    started.count_down();
+    gate.wait();
+  });
+  started.wait();
+  const auto waits = rt.spawn({.after = running}, [] {});
+  const auto follows = rt.spawn({.after = waits}, [] {});
+  std::jthread canceller([&] { rt.engine().cancel_and_wait(); });
+  while (!test::is<TaskCancelled>(rt.spawn([] {}).exception())) {
+  }
+  gate.count_down();
+  canceller.join();
+  EXPECT_TRUE(test::is<TaskCancelled>(waits.exception()));
+  EXPECT_TRUE(test::is<TaskCancelled>(follows.exception()));
+  const auto fails = rt.spawn([] { throw std::runtime_error("on purpose"); });
+  EXPECT_NE(fails.exception(), nullptr);
+  try {
+    rt.wait();
+    FAIL();
+  } catch (const TaskErrors& errors) {
+    EXPECT_EQ(errors.failures().size(), 1U);
+    EXPECT_EQ(errors.cancelled_dependents(), 0U);
+  }
+  EXPECT_EQ(rt.spawn([] { return 1; }).get(), 1);
 }
 
 }  // namespace
