@@ -30,7 +30,7 @@ if [[ -n "${1:-}" ]]; then
     mkdir -p "$system"
 else
     system="$(mktemp -d -t bare-system.XXXXXX)"
-    trap 'rm -rf --one-file-system "$system"' EXIT
+    trap 'umount -q "$system/proc" "$system/dev/shm" "$system/dev/pts" || true; rm -rf --one-file-system "$system"' EXIT
 fi
 # mktemp keeps others out, but apt fetches as a user of its own.
 chmod 755 "$system"
@@ -98,6 +98,8 @@ debootstrap --variant=minbase bookworm "$system" "$mirror" >"$system.log" 2>&1 |
 rm -f "$system.log"
 mount -t proc proc "$system/proc"
 mount -t tmpfs tmpfs "$system/dev/shm" 2>/dev/null || true
+mount -t devpts devpts "$system/dev/pts" -o newinstance,ptmxmode=0666 2>/dev/null &&
+    ln -sf pts/ptmx "$system/dev/ptmx"
 copy_network_settings
 inside apt-get update -qq
 inside apt-get install -y -qq --no-install-recommends make git >/dev/null

@@ -1,4 +1,5 @@
 // Reads the JSON of a trace as a stream, event by event, whatever the order of their fields.
+#include "check/printable.hpp"
 #include "check/trace.hpp"
 
 #include <cerrno>
@@ -135,7 +136,8 @@ class Handler {
     return true;
   }
   bool parse_error(std::size_t position, const std::string&, const Json::exception& error) {
-    throw UnreadableTrace("not valid JSON, or cut off, at byte " + std::to_string(position) + ": " + error.what());
+    throw UnreadableTrace("not valid JSON, or cut off, at byte " + std::to_string(position) + ": " +
+                          printable(error.what()));
   }
 
   void finish() {
@@ -325,7 +327,7 @@ class Handler {
     else if (event_.outcome == "failed")
       slice.outcome = Outcome::failed;
     else if (slice.last)
-      fail("a slice has the outcome '" + event_.outcome + "'; it must be ok or failed");
+      fail("a slice has the outcome '" + printable(event_.outcome) + "'; it must be ok or failed");
     trace_.slices.push_back(slice);
   }
 
@@ -379,7 +381,7 @@ Trace read_trace(std::istream& in) {
 }
 
 Trace read_trace(const std::filesystem::path& path) {
-  const std::string name = path.string();
+  const std::string name = printable(path.string());
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   if (!in || std::filesystem::is_directory(path))

@@ -4,6 +4,8 @@
 #include "graph/dependencies.hpp"
 #include "runtime/threads.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -52,6 +54,12 @@ void Engine::check_open() const {
   if (closing_.load(std::memory_order_relaxed) && !in_body_of(*this)) [[unlikely]] {
     throw RuntimeClosed("polyreme: spawn on a closed runtime; spawn before it is closed, or open another one");
   }
+}
+
+/// In the child of a fork nobody is there to run anything: an error instead of a wait for ever.
+void Engine::check_process() const {
+  if (getpid() == process_) return;
+  throw RuntimeClosed("polyreme: the runtime belongs to the process that this one was forked from; open another one");
 }
 
 Record& Engine::begin_spawn(const detail::BodyOps& ops, std::source_location site, detail::Domain domain) {
@@ -356,9 +364,45 @@ void Engine::release(Record& record) noexcept {
   if (tasks::drop_reference(record)) free_record(record);
 }
 
+namespace {
+
+/// What this thread is destroying. Never destroyed itself: handles may be dropped by the last destructors of a thread.
+struct Freeing {
+  std::uint32_t depth = 0;  ///< records on the stack whose results are being destroyed
+  Record* later = nullptr;  ///< records to free after these, linked by `successors`
+};
+constinit thread_local Freeing freeing;
+
+}  // namespace
+
 void Engine::free_record(Record& record) noexcept {
   // Failed and cancelled tasks have no ops left; nor has a placeholder that was never spawned.
-  if (record.ops != nullptr && record.ops->destroy_result != nullptr) record.ops->destroy_result(record.body);
+  if (record.ops == nullptr || record.ops->destroy_result == nullptr) {
+    free_rest(record);
+    return;
+  }
+  if (freeing.depth == kMaxFreeing) {
+    // A long chain of results that own handles must not take a stack frame for each.
+    record.successors.store(reinterpret_cast<std::uintptr_t>(freeing.later), sync::memory_order_relaxed);
+    freeing.later = &record;
+    return;
+  }
+  free_with_result(record);
+  while (freeing.depth == 0 && freeing.later != nullptr) {
+    Record& next = *freeing.later;
+    freeing.later = reinterpret_cast<Record*>(next.successors.load(sync::memory_order_relaxed));
+    of(next).free_with_result(next);
+  }
+}
+
+void Engine::free_with_result(Record& record) noexcept {
+  ++freeing.depth;
+  record.ops->destroy_result(record.body);
+  --freeing.depth;
+  free_rest(record);
+}
+
+void Engine::free_rest(Record& record) noexcept {
   graph::for_each_block(record, [this](void* block) { free_block(block); });
   delete record.rare;
   free_block(&record);

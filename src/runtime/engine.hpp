@@ -19,6 +19,8 @@
 #include "launch/session.hpp"
 #include "task/record.hpp"
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -80,6 +82,7 @@ struct ThreadContext {
   std::uint64_t session_serial = 0;  ///< engine of `session`; 0: none
   Session* session = nullptr;
   launch::SlotPool::Seat* seat = nullptr;  ///< a worker's; null on foreign threads
+  std::uint32_t nested = 0;                ///< bodies on this thread's stack that run in place of a wait
   tasks::Record* current = nullptr;        ///< the task whose body runs on this thread
   tasks::Record* continuation = nullptr;   ///< ready, and in no queue, while the result of its predecessor is destroyed
   std::uint64_t foreign_serial = 0;
@@ -196,6 +199,10 @@ class Engine final : public graph::RecordSource {
 
   /// Bodies that sleep in waits at a time, each on a thread of its own.
   static constexpr std::uint32_t kMaxSpares = 4096;
+  /// Bodies in place of waits, one above the other on a thread. A deeper one sleeps, and goes on on a new stack.
+  static constexpr std::uint32_t kMaxNested = 256;
+  /// Results that own handles of tasks whose results own handles …: destroyed one above the other.
+  static constexpr std::uint32_t kMaxFreeing = 64;
 
   explicit Engine(EngineOptions options);
   ~Engine() override;
@@ -203,11 +210,14 @@ class Engine final : public graph::RecordSource {
   // engine.cpp
   tasks::Record& allocate(launch::Lane& lane, std::uint64_t references, std::uint64_t flags);
   void free_record(tasks::Record& record) noexcept;
+  void free_with_result(tasks::Record& record) noexcept;
+  void free_rest(tasks::Record& record) noexcept;
   void free_block(void* block) noexcept;
   std::uint64_t next_id(launch::Lane& lane) noexcept;
   void link(tasks::Record& record, std::span<tasks::Record* const> predecessors, launch::Lane& lane);
   void make_ready(tasks::Record& record, launch::Lane& lane);
   void check_open() const;
+  void check_process() const;
   tasks::Record& fill_claimed(tasks::Record& record, const detail::BodyOps& ops, std::source_location site,
                               detail::Domain domain, std::string_view name);
   tasks::Record* complete(tasks::Record& record, launch::Lane& lane, const std::exception_ptr* cause) noexcept;
@@ -267,6 +277,7 @@ class Engine final : public graph::RecordSource {
   static void reap();
 
   const std::uint64_t serial_;
+  const pid_t process_;
   const EngineOptions options_;
   const std::uint32_t slots_;
   base::BlockDepot depot_;

@@ -19,6 +19,7 @@
 #include <hwloc.h>
 
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -94,6 +95,7 @@ std::uint32_t checked_workers(std::uint32_t workers) {
 
 Engine::Engine(EngineOptions options)
     : serial_(next_serial.fetch_add(1)),
+      process_(getpid()),
       options_(std::move(options)),
       slots_(checked_workers(options_.workers)),
       depot_(this),
@@ -151,6 +153,11 @@ void Engine::close() {
     throw UsageError("polyreme: a body cannot close the runtime that runs it; return, and close it outside");
   }
   if (closed_.load(std::memory_order_acquire)) return;
+  if (getpid() != process_) {
+    // The child of a fork: the threads stayed in the parent, and so may have whoever held a lock.
+    leave_to_parent(*this);
+    return;
+  }
   closing_.store(true, std::memory_order_release);
   look_for_stall();  // producers do not count any more: whoever waits for an id that was not spawned has to hear of it
   static_cast<void>(wait_quiescent(-1, nullptr));
@@ -199,6 +206,7 @@ bool Engine::all_freed() const noexcept {
 }
 
 void Engine::bury(Engine* engine) {
+  if (getpid() != engine->process_) return;  // of no use here, and not to be taken apart either
   {
     Graveyard& all = graveyard();
     const std::lock_guard lock(all.mutex);

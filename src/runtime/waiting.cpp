@@ -109,6 +109,7 @@ Waiter* subscribe(Record& record, Record* waiting_body) {
 
 bool Engine::wait_done(Record& record, std::int64_t timeout_ns, const WaitHooks* hooks) {
   if (tasks::done(record)) return true;
+  check_process();
   if (!holds_slot_of(*this)) {
     if (timeout_ns < 0 && help_until_done(record)) return true;
     return block_outside(record, timeout_ns, hooks);
@@ -118,7 +119,7 @@ bool Engine::wait_done(Record& record, std::int64_t timeout_ns, const WaitHooks*
   if (self.current == &record) {
     throw UsageError("polyreme: " + detail::name_of(record) + " waits for itself; a body cannot use its own result");
   }
-  if (timeout_ns < 0 && tasks::try_claim(record)) {
+  if (timeout_ns < 0 && self.nested < kMaxNested && tasks::try_claim(record)) {
     // The body below on this stack waits for the one above: a search for a circle of waits must see it.
     graph::Listener below;
     below.notify = [](graph::Listener&, Record&) noexcept {};
@@ -137,9 +138,11 @@ void Engine::run_inline(Session& session, Record& record) {
   if (needs_inside && !was_inside) session.enter_interpreter();
   if (!needs_inside && was_inside) session.leave_interpreter();
   Record* const outer = this_thread.current;
+  ++this_thread.nested;
   if (outer != nullptr && session.lane().trace != nullptr) trace_suspend(*outer, session.lane());
   Record* next = run_claimed(record, session.lane());
   if (outer != nullptr && session.lane().trace != nullptr) trace_resume(*outer, session.lane());
+  --this_thread.nested;
   if (next != nullptr) deck_.push(session.lane(), *next);
   if (was_inside) {
     session.enter_interpreter();
@@ -243,6 +246,7 @@ bool Engine::wait_quiescent(std::int64_t timeout_ns, const WaitHooks* hooks) {
     throw UsageError(
         "polyreme: wait() in a body would wait for the body itself; wait for single tasks, or return and wait outside");
   }
+  check_process();
   if (deck_.lanes.quiescent() || (timeout_ns < 0 && help_until_quiescent())) return true;
   const WaiterHandle handle(new Waiter);
   Waiter& waiter = *handle.waiter;

@@ -272,5 +272,37 @@ TEST(ApiLifetime, FailuresNobodyAskedForAreWarnedAboutOnce) {
   EXPECT_NE(warnings.texts()[0].find("lost"), std::string::npos);
 }
 
+/// Counts how many there are.
+class Link {
+ public:
+  Link(std::atomic<int>& count, std::optional<Task<Link>> before) : count_(&count), before_(std::move(before)) {
+    ++*count_;
+  }
+  Link(Link&& other) noexcept : count_(std::exchange(other.count_, nullptr)), before_(std::move(other.before_)) {}
+  Link& operator=(Link&&) = delete;
+  ~Link() {
+    if (count_ != nullptr) --*count_;
+  }
+
+ private:
+  std::atomic<int>* count_;
+  std::optional<Task<Link>> before_;
+};
+
+/// A result that owns the handle of a task whose result owns … is freed without a stack frame for each.
+TEST(ApiLifetime, ALongChainOfResultsIsFreed) {
+  constexpr int kLinks = 200'000;
+  std::atomic<int> count{0};
+  Runtime rt({.workers = 1});
+  Task<Link> last = rt.spawn([&] { return Link(count, std::nullopt); });
+  for (int i = 1; i < kLinks; ++i) {
+    last = rt.spawn([&, before = last]() mutable { return Link(count, std::move(before)); });
+  }
+  rt.wait();
+  EXPECT_EQ(count.load(), kLinks);
+  last = {};
+  EXPECT_EQ(count.load(), 0);
+}
+
 }  // namespace
 }  // namespace polyreme

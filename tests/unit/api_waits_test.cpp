@@ -401,5 +401,20 @@ TEST(ApiWaits, ACancelledBodyWaitsWhenItIsDestroyed) {
   EXPECT_EQ(rt.stats().completed, 150U);
 }
 
+/// Each body waits for the next one and is run in place by it. No stack is deep enough for all: they go on on others.
+TEST(ApiWaits, DeeperThanAnyStack) {
+  constexpr int kBodies = 30'000;
+  Runtime rt({.workers = 2});
+  const Space space = rt.space("T");
+  const auto spawner = rt.spawn([&] {
+    for (int i = 0; i < kBodies; ++i) {
+      static_cast<void>(rt.spawn({.id = space[i]}, [next = space[i + 1].task<int>()] { return next.get() + 1; }));
+    }
+    static_cast<void>(rt.spawn({.id = space[kBodies]}, [] { return 0; }));
+  });
+  spawner.get();
+  EXPECT_EQ(space[0].task<int>().get(), kBodies);
+}
+
 }  // namespace
 }  // namespace polyreme

@@ -32,6 +32,26 @@ TEST(CheckReader, RejectsOtherJson) {
   EXPECT_NE(error_of("17").find("otherData.format"), std::string::npos);
 }
 
+TEST(CheckReader, ShowsBytesThatAreNoTextByTheirNumbers) {
+  const auto shown = [](std::string_view text, const std::string& part) {
+    const std::string error = error_of(std::string(text));
+    EXPECT_NE(error.find(part), std::string::npos) << error;
+    for (const char c : error)
+      EXPECT_TRUE(c >= ' ' && c <= '~') << error;
+  };
+  using namespace std::string_view_literals;
+  shown("\x89PNG\r\n\x1a\n\0\0"sv, "\\x89");
+  shown("\xff\xfe{\0}\0"sv, "\\xff");
+  shown("[\"\xed\xa0\x80\"]"sv, "\\xed\\xa0");
+  shown("[\"\xc3"sv, "\\xc3");
+  shown("\"\xc2\x85\x1f\""sv, "\\xc2\\x85");
+  shown("{\"a\" \x7f}"sv, "\\x7f");
+  shown('"' + std::string(100'000, 'x'), "...");
+
+  EXPECT_NE(error_of("[\"\u00e4\U0001f600\" x]").find("not valid JSON"), std::string::npos);
+  EXPECT_NE(error_of("\"\u00e4\U0001f600").find("\u00e4\U0001f600"), std::string::npos);
+}
+
 TEST(CheckReader, NamesWhatIsMissing) {
   const auto error_with = [](const auto& change) {
     Sample sample(1);
@@ -71,6 +91,7 @@ TEST(CheckReader, SaysWhichFileCannotBeRead) {
     return "none";
   };
   EXPECT_EQ(error_of_file("no/such.json"), "cannot read trace 'no/such.json': No such file or directory");
+  EXPECT_EQ(error_of_file("no/\xff.json"), "cannot read trace 'no/\\xff.json': No such file or directory");
   EXPECT_EQ(error_of_file("/"), "cannot read trace '/': Is a directory");
 }
 
