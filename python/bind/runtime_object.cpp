@@ -14,6 +14,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 namespace polyreme::python {
@@ -22,11 +23,17 @@ namespace {
 
 using runtime::Engine;
 
+/// Who closes the runtime, one thread at a time.
+struct Closing {
+  std::mutex mutex;                   ///< see lock_closing()
+  std::atomic<std::thread::id> by{};  ///< the thread that holds the mutex and is in close()
+};
+
 struct RuntimeObject {
   PyObject_HEAD Engine* engine;  ///< null before __init__ and after close()
   Engine* retired;               ///< closed, and some call on another thread has not left it yet
   std::atomic<int> users;        ///< calls that are in `engine` or `retired`
-  std::mutex* closing;           ///< see lock_closing(); the object owns it
+  Closing* closing;              ///< the object owns it; null before open()
   bool used;                     ///< open() was called
   bool disowned;                 ///< the engine stayed in the parent process
 };
@@ -49,9 +56,13 @@ Engine* engine_of(PyObject* self) {
 }
 
 /// Held by a thread that closes the runtime, or that keeps it from being closed. Others come in while this waits for
-/// it.
+/// it. Throws UsageError on the thread that closes it, where a destructor or a callback may have brought the call.
 std::unique_lock<std::mutex> lock_closing(PyObject* self) {
-  std::unique_lock alone(*cast(self)->closing, std::try_to_lock);
+  Closing& closing = *cast(self)->closing;
+  if (closing.by.load(std::memory_order_relaxed) == std::this_thread::get_id()) {
+    throw UsageError("polyreme: this thread is closing the runtime already, and cannot wait for itself to do so");
+  }
+  std::unique_lock alone(closing.mutex, std::try_to_lock);
   if (!alone) {
     const Outside outside;
     alone.lock();
@@ -92,7 +103,7 @@ PyObject* open(PyObject* self, PyObject* arguments) {
     // With a reference: a wait for one task may go on, and warn, after the runtime was closed and dropped.
     const std::shared_ptr<PyObject> owner(Py_NewRef(self), &drop_reference);
     options.warn = [owner](const std::string& text) { warn_in_python(owner.get(), text); };
-    auto closing = std::make_unique<std::mutex>();
+    auto closing = std::make_unique<Closing>();
     cast(self)->engine = Engine::open(std::move(options));
     cast(self)->closing = closing.release();
     cast(self)->used = true;
@@ -101,6 +112,20 @@ PyObject* open(PyObject* self, PyObject* arguments) {
   }
   Py_RETURN_NONE;
 }
+
+/// The time in which this thread, which holds the mutex, closes the engine.
+class ClosingHere {
+ public:
+  explicit ClosingHere(Closing& closing) : closing_(closing) {
+    closing_.by.store(std::this_thread::get_id(), std::memory_order_relaxed);
+  }
+  ClosingHere(const ClosingHere&) = delete;
+  ClosingHere& operator=(const ClosingHere&) = delete;
+  ~ClosingHere() { closing_.by.store({}, std::memory_order_relaxed); }
+
+ private:
+  Closing& closing_;
+};
 
 UsageError body_cannot_close() {
   return UsageError("polyreme: a body cannot close the runtime that runs it; return, and close it outside");
@@ -118,6 +143,7 @@ PyObject* close(PyObject* self, PyObject* cancel) {
     if (cancelling != 0) engine->cancel_unstarted();
     const std::unique_lock alone = lock_closing(self);
     if (cast(self)->engine == nullptr) Py_RETURN_NONE;
+    const ClosingHere here(*cast(self)->closing);
     close_engine(*engine);
     cast(self)->retired = std::exchange(cast(self)->engine, nullptr);
   } catch (...) {

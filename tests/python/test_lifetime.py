@@ -10,6 +10,7 @@ from typing import Any
 
 import polyreme as pr
 import pytest
+from programs import run
 
 CLOSED = "runtime is closed"
 
@@ -285,6 +286,31 @@ def test_the_runtime_is_closed_by_what_a_spawn_calls() -> None:
 
     with pytest.raises(pr.RuntimeClosedError, match="closed"):
         rt.spawn(lambda: 1, after=Closing())
+
+
+def test_the_runtime_is_closed_by_what_its_close_drops() -> None:
+    end = run(
+        """
+        import polyreme as pr
+        class Closing:
+            def __init__(self, runtime): self.runtime = runtime
+            def __del__(self):
+                try: self.runtime.close()
+                except pr.UsageError as error: print(error)
+        class Failure(Exception):
+            def __init__(self): self.kept = Closing(rt)
+        def body(): raise Failure
+        try:
+            with pr.Runtime(workers=1) as rt:
+                assert rt.spawn(body).exception()
+                raise ValueError  # so that close() warns about the failure, and drops it
+        except ValueError:
+            print("closed:", rt.closed)
+        """,
+        "-Wignore",
+    )
+    message = "polyreme: this thread is closing the runtime already, and cannot wait for itself to do so"
+    assert (end.code, end.out, end.err) == (0, f"{message}\nclosed: True\n", ""), end
 
 
 def test_a_body_cannot_close_or_wait_for_its_runtime(rt: pr.Runtime) -> None:
