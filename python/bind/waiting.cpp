@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 
 namespace polyreme::python {
@@ -33,14 +34,17 @@ unsigned forks = 0;
 
 /// Set by Ctrl-C while the main thread runs bodies for a wait.
 std::atomic<bool> interrupted{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler uses it");
 
 void note_interrupt(int /*signal*/) {
-  interrupted.store(true, std::memory_order_relaxed);
+  const int saved_errno = errno;
+  if (interrupted.exchange(true, std::memory_order_relaxed)) PyErr_SetInterrupt();  // which signal handlers may call
+  errno = saved_errno;
 }
 
 /// While the main thread helps, Ctrl-C must not raise KeyboardInterrupt inside whatever body happens to run there: it
-/// is noted, the helping ends after that body, and the wait raises. A second Ctrl-C meets the same; a body that does
-/// not end can be stopped with SIGTERM.
+/// is noted, the helping ends after that body, and the wait raises. Who presses it again will not wait for that body:
+/// each further one goes to Python's own handler at once, and raises in the body.
 class DeferInterrupt {
  public:
   DeferInterrupt() {
@@ -93,12 +97,14 @@ Waited wait(const runtime::Engine& engine, std::int64_t timeout_ns, Help&& help,
   try {
     check_owned(engine);
     const EngineCall call;
+    bool done = false;
     if (timeout_ns < 0) {
-      DeferInterrupt defer;
-      if (help()) return Waited::kDone;
+      const DeferInterrupt defer;
+      done = help();
     }
+    // Even if it is done: a noted Ctrl-C must raise from the wait, and not from what comes after it.
     if (on_main_thread() && PyErr_CheckSignals() != 0) return Waited::kError;
-    if (sleep()) return Waited::kDone;
+    if (done || sleep()) return Waited::kDone;
     return PyErr_Occurred() != nullptr ? Waited::kError : Waited::kTimeout;
   } catch (...) {
     raise_current();

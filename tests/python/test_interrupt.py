@@ -257,6 +257,32 @@ with Runtime(workers=1) as rt:
     assert interrupted(program).replace("closing\n", "") == "finished\n"
 
 
+@pytest.mark.parametrize("wait", ["task.result()", "task.exception()", "rt.wait()"])
+def test_twice_in_a_body_on_main(wait: str) -> None:
+    program = Program(
+        PRELUDE
+        + f"""
+import signal
+with Runtime(workers=2) as rt:
+    def body():
+        if whose() == "worker":
+            return
+        signal.raise_signal(signal.SIGINT)
+        say("noted")
+        try:
+            signal.raise_signal(signal.SIGINT)
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            say("stopped")
+            raise
+    while True:
+        task = rt.spawn(body)
+        {wait}
+"""
+    )
+    assert interrupted(program) == "noted\nstopped\nclosing\n"
+
+
 def test_dependents_and_callbacks_after_an_interrupt() -> None:
     program = Program(
         PRELUDE
