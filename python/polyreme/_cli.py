@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 
 import click
 
@@ -15,6 +17,8 @@ from polyreme._cli_run import run
 __all__ = ["cli", "main"]
 
 _INTERRUPTED = 130  # what a shell reports for a program that SIGINT ended
+_BROKEN_PIPE = 1  # what click ends with if it finds out first
+_UNWRITABLE = 2
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -35,10 +39,30 @@ def main() -> None:
     try:
         # Not click's own handling of what goes wrong: it ends an interrupted program with 1.
         status = cli.main(prog_name="polyreme", standalone_mode=False)
+        # Written out here: at exit it is too late to say what is wrong. Unlike flush(), this takes a closed output.
+        print(end="", flush=True)
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):
+            error.show()
         status = error.exit_code
     except click.Abort:
-        click.echo("interrupted", err=True)
+        with suppress(OSError):
+            click.echo("interrupted", err=True)
         status = _INTERRUPTED
+    except BrokenPipeError:  # who reads the output, such as `head`, has enough
+        _drop_output()
+        status = _BROKEN_PIPE
+    except OSError as error:
+        # Commands say themselves what is wrong with files that they were told of.
+        _drop_output()
+        with suppress(OSError):
+            click.echo(f"the output cannot be written: {error.strerror or error}", err=True)
+        status = _UNWRITABLE
     sys.exit(status)
+
+
+def _drop_output() -> None:
+    """Give up what standard output still holds, so that Python does not try to write it again at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import combinations
 from pathlib import Path
 from typing import IO, Any
 
@@ -10,7 +11,17 @@ import click
 
 from polyreme import _core
 
-__all__ = ["PICTURE", "Failure", "NotVerified", "OutputFile", "load_graph", "number_text", "percent_text", "time_text"]
+__all__ = [
+    "PICTURE",
+    "Failure",
+    "NotVerified",
+    "OutputFile",
+    "load_graph",
+    "number_text",
+    "percent_text",
+    "refuse_same_file",
+    "time_text",
+]
 
 
 class Failure(click.ClickException):
@@ -52,6 +63,8 @@ class OutputFile(click.ParamType[str, str]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the path, or fail with what is wrong with it."""
         path = Path(value)
+        if not value:
+            self.fail("the name of the file is empty", param, ctx)
         if self._suffixes and path.suffix.lower() not in self._suffixes:
             self.fail(
                 f"{value!r} must end in {' or '.join(self._suffixes)}, which says the kind of picture", param, ctx
@@ -66,6 +79,28 @@ class OutputFile(click.ParamType[str, str]):
 
 
 PICTURE = OutputFile(".png", ".svg", ".pdf")
+
+
+def refuse_same_file(files: dict[str, str | None]) -> None:
+    """Refuse files of which one would overwrite another.
+
+    Args:
+        files: what each is for, as the user knows it, and its path if there is one.
+
+    Raises:
+        click.UsageError: two are the same file.
+    """
+    named = [(purpose, path) for purpose, path in files.items() if path is not None]
+    for (purpose, path), (other, other_path) in combinations(named, 2):
+        if _same_file(path, other_path):
+            raise click.UsageError(f"{purpose} and {other} are the same file {path!r}; name another, or one is lost")
+
+
+def _same_file(one: str, other: str) -> bool:
+    try:
+        return Path(one).samefile(other)  # also by another name, through a link
+    except OSError:  # one is not there yet
+        return Path(one).resolve() == Path(other).resolve()
 
 
 def time_text(seconds: float) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from polyreme._cli_common import PICTURE, Failure, load_graph
+from polyreme._cli_common import PICTURE, Failure, load_graph, refuse_same_file
 
 __all__ = ["plot"]
 
@@ -21,6 +21,7 @@ def plot(graph: str, output: str, data_order: bool) -> None:
     Tasks stand in levels, each one level after the last of those it depends on. Of a graph too large to show every
     task, the picture shows how many tasks each level has.
     """
+    refuse_same_file({"GRAPH": graph, "--output": output})
     from polyreme._plot_graph import draw_graph
 
     loaded = load_graph(graph, data_order=data_order)

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from polyreme import _core
-from polyreme._cli_common import PICTURE, Failure, NotVerified, OutputFile, load_graph, number_text
+from polyreme._cli_common import PICTURE, Failure, NotVerified, OutputFile, load_graph, number_text, refuse_same_file
 from polyreme._runtime import Runtime
 
 __all__ = ["run"]
@@ -99,6 +99,7 @@ def run(
     trace of the run is checked: each task ran once, after all it depends on, and never more at a time than there are
     workers. A run that fails this ends with status 1.
     """
+    refuse_same_file({"GRAPH": graph, "--trace": trace, "--plot": plot})
     loaded = load_graph(graph, data_order=data_order)
     with Runtime(workers=workers) as runtime, tempfile.TemporaryDirectory(prefix="polyreme-") as folder:
         trace_path = trace if trace is not None else str(Path(folder) / "trace.json")

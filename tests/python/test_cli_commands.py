@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -132,6 +133,15 @@ def test_what_cannot_be_drawn(tmp_path: Path) -> None:
         assert complaint in result.stderr
 
 
+def test_a_picture_does_not_replace_its_graph(tmp_path: Path) -> None:
+    graph = write_graph(tmp_path, name="graph.svg")
+    text = graph.read_text(encoding="utf-8")
+    result = polyreme("plot", graph, "-o", tmp_path / "." / "graph.svg")
+    assert result.exit_code == 2
+    assert "GRAPH and --output are the same file" in result.stderr
+    assert graph.read_text(encoding="utf-8") == text
+
+
 # ---- check
 
 
@@ -181,6 +191,17 @@ def test_what_is_no_trace(tmp_path: Path, text: str) -> None:
     assert "trace.json" in result.stderr
 
 
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n\x00\x00", '{"traceEvents": []}'.encode("utf-16")])
+def test_what_is_no_text(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "trace.json"
+    path.write_bytes(content)
+    result = polyreme("check", path)
+    assert result.exit_code == 2
+    assert f"cannot read trace '{path}': not valid JSON, or cut off, at byte 1: " in result.stderr
+    assert f"\\x{content[0]:02x}" in result.stderr
+    assert result.stderr.strip().isprintable()
+
+
 def test_misuse_of_check(run: tuple[Path, Path]) -> None:
     result = polyreme("check", run[1], "--data-order")
     assert result.exit_code == 2
@@ -188,6 +209,35 @@ def test_misuse_of_check(run: tuple[Path, Path]) -> None:
 
 
 # ---- the program
+
+PROGRAM = (sys.executable, "-c", "from polyreme._cli import main; main()")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+@pytest.mark.parametrize(
+    "words", [("generate", "serial", "--steps", "2"), ("run",), ("run", "--json"), ("check",), ("--version",)]
+)
+def test_output_that_cannot_be_written(run: tuple[Path, Path], words: tuple[str, ...]) -> None:
+    graph, trace = run
+    files = {"run": [graph, "--quiet"], "check": [trace]}.get(words[0], [])
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run(
+            [*PROGRAM, *words, *files], check=False, stdout=full, stderr=subprocess.PIPE, text=True, timeout=100
+        )
+    assert result.returncode == 2
+    assert result.stderr == "the output cannot be written: No space left on device\n"
+
+
+def test_a_reader_that_has_enough() -> None:
+    taken, given = os.pipe()
+    os.close(taken)
+    try:
+        result = subprocess.run(
+            [*PROGRAM, "generate", "serial"], check=False, stdout=given, stderr=subprocess.PIPE, timeout=100
+        )
+    finally:
+        os.close(given)
+    assert (result.returncode, result.stderr) == (1, b"")
 
 
 def test_commands_load_neither_pictures_nor_tables_before_they_need_them() -> None:

@@ -194,6 +194,8 @@ def test_the_sample_for_accelerators_is_refused_by_line_and_devices() -> None:
         (("--plot", "run.gif"), "'run.gif' must end in .png or .svg or .pdf"),
         (("--plot", "none/run.png"), "there is no directory 'none'"),
         (("--trace", "."), "'.' is a directory"),
+        (("--trace", ""), "the name of the file is empty"),
+        (("--plot", ""), "the name of the file is empty"),
         (("--frobnicate",), "--frobnicate"),
     ],
 )
@@ -201,6 +203,35 @@ def test_misuse(tmp_path: Path, words: tuple[str, ...], complaint: str) -> None:
     result = polyreme("run", write_graph(tmp_path), *words)
     assert result.exit_code == 2
     assert complaint in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("trace", "plot", "complaint"),
+    [
+        ("graph.svg", None, "GRAPH and --trace are the same file"),
+        ("link.gph", None, "GRAPH and --trace are the same file"),
+        (None, "graph.svg", "GRAPH and --plot are the same file"),
+        ("new.svg", "../{folder}/new.svg", "--trace and --plot are the same file"),
+    ],
+)
+def test_files_that_would_overwrite_each_other(
+    tmp_path: Path, trace: str | None, plot: str | None, complaint: str
+) -> None:
+    graph = write_graph(tmp_path, name="graph.svg")
+    text = graph.read_text(encoding="utf-8")
+    (tmp_path / "link.gph").hardlink_to(graph)
+    named = {"--trace": trace, "--plot": plot}
+    words = [
+        word
+        for option, name in named.items()
+        if name is not None
+        for word in (option, tmp_path / name.format(folder=tmp_path.name))
+    ]
+    result = polyreme("run", graph, *words)
+    assert result.exit_code == 2
+    assert complaint in result.stderr
+    assert graph.read_text(encoding="utf-8") == text
+    assert not (tmp_path / "new.svg").exists()
 
 
 def test_a_missing_graph() -> None:
@@ -247,7 +278,10 @@ def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
     )
 
     def shown(*words: str) -> bytes:
-        terminal, other = pty.openpty()
+        try:
+            terminal, other = pty.openpty()
+        except OSError as error:
+            pytest.skip(f"this system gives no terminals: {error}")
         try:
             result = program(MAIN, "run", graph, *words, stdout=subprocess.PIPE, stderr=other)
             os.write(other, b"$")  # so that there is something to read
