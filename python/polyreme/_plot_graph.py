@@ -207,7 +207,9 @@ def _draw_levels(path: str, graph: _core.Graph, levels: list[int], title: str) -
     at = np.arange(depth + 1) - 0.5
     for space in names:
         counts = np.bincount(np.asarray(levels)[spaces == space], minlength=depth)
-        axes.stairs(below + counts, at, baseline=below, fill=True, color=colour.get(space, PLAIN))
+        # As steps in two lines: stairs() looks at every edge of a deep graph in Python.
+        low, high = (np.append(side, side[-1]) for side in (below, below + counts))
+        axes.fill_between(at, low, high, step="post", color=colour.get(space, PLAIN), linewidth=0)
         below = below + counts
     axes.set_title(f"{title} (too many to draw each)", loc="left", fontsize=11)
     axes.set_xlabel("level")
