@@ -7,7 +7,7 @@ import json
 import click
 
 from polyreme import _core
-from polyreme._cli_common import Failure, NotVerified, load_graph, number_text, time_text
+from polyreme._cli_common import Failure, NotVerified, count_text, load_graph, number_text, time_text
 
 __all__ = ["check"]
 
@@ -59,7 +59,7 @@ def _summary(checked: _core.CheckedTrace) -> dict[str, object]:
 
 def _verdict(checked: _core.CheckedTrace, *, with_graph: bool) -> str:
     text = (
-        f"verified: {number_text(checked.tasks)} tasks on {checked.workers} workers in "
+        f"verified: {count_text(checked.tasks, 'task')} on {count_text(checked.workers, 'worker')} in "
         f"{time_text(checked.makespan_ns * 1e-9)}; each ran once, in order, on a slot of its own"
     )
     if with_graph:
@@ -70,7 +70,8 @@ def _verdict(checked: _core.CheckedTrace, *, with_graph: bool) -> str:
 
 
 def _complaint(checked: _core.CheckedTrace) -> str:
-    lines = [f"violated: {number_text(checked.violation_count)} violations in {number_text(checked.tasks)} tasks"]
+    found, tasks = count_text(checked.violation_count, "violation"), count_text(checked.tasks, "task")
+    lines = [f"violated: {found} in {tasks}"]
     lines += [f"  {rule}: {message}" for rule, message in checked.violations[:_SHOWN_VIOLATIONS]]
     if checked.violation_count > _SHOWN_VIOLATIONS:
         lines.append(f"  and {number_text(checked.violation_count - _SHOWN_VIOLATIONS)} more")

@@ -16,6 +16,7 @@ __all__ = [
     "Failure",
     "NotVerified",
     "OutputFile",
+    "count_text",
     "load_graph",
     "number_text",
     "percent_text",
@@ -118,6 +119,11 @@ def _digits(value: float) -> str:
 def percent_text(fraction: float) -> str:
     """A fraction as percent, such as '98.6 %'."""
     return f"{100 * fraction:.1f} %"
+
+
+def count_text(value: int, noun: str) -> str:
+    """A count of things, such as '1 task' or '2 000 tasks'."""
+    return f"{number_text(value)} {noun if value == 1 else noun + 's'}"
 
 
 def number_text(value: int) -> str:

@@ -15,7 +15,16 @@ from pathlib import Path
 import click
 
 from polyreme import _core
-from polyreme._cli_common import PICTURE, Failure, NotVerified, OutputFile, load_graph, number_text, refuse_same_file
+from polyreme._cli_common import (
+    PICTURE,
+    Failure,
+    NotVerified,
+    OutputFile,
+    count_text,
+    load_graph,
+    number_text,
+    refuse_same_file,
+)
 from polyreme._runtime import Runtime
 
 __all__ = ["run"]
@@ -236,7 +245,7 @@ def _judge(outcomes: list[Outcome]) -> None:
     for number, outcome in enumerate(outcomes, 1):
         if outcome.violation_count == 0:
             continue
-        lines.append(f"run {number} is not verified: {number_text(outcome.violation_count)} violations")
+        lines.append(f"run {number} is not verified: {count_text(outcome.violation_count, 'violation')}")
         lines += [f"  {rule}: {message}" for rule, message in outcome.violations[:_SHOWN_VIOLATIONS]]
         if outcome.violation_count > _SHOWN_VIOLATIONS:
             lines.append(f"  and {number_text(outcome.violation_count - _SHOWN_VIOLATIONS)} more")

@@ -67,6 +67,73 @@ def test_the_table(tmp_path: Path) -> None:
     assert result.stderr == ""
 
 
+def test_the_table_of_one_task(tmp_path: Path) -> None:
+    path = write_graph(tmp_path, "{0 : -1}\n0 | {-1 : 0, 1, 0, 0, 0} | |\n")
+    result = polyreme("run", path, "--workers", 1)
+    assert "graph.gph: 1 task on 1 worker\n" in result.stdout
+
+
+SUMMARY: dict[str, Any] = {
+    "graph": "graph.gph",
+    "tasks": 3,
+    "workers": 1,
+    "repeats": 1,
+    **dict.fromkeys(("makespan_s", "makespan_min_s", "makespan_max_s", "busy_s", "cpu_s"), 1.0),
+    **dict.fromkeys(("bound_s", "critical_path_s", "work_s"), 0.9),
+    "lock_s": 0.0,
+    **dict.fromkeys(("efficiency", "efficiency_min", "efficiency_max"), 0.9),
+    "overhead_us_per_task": 33_333.3,
+    "verified": True,
+    "failures": 0,
+    "violations": 0,
+    "slots": [{"slot": 0, "tasks": 3, "busy_s": 1.0, "share": 1.0, "use": 1.0}],
+}
+
+
+def table(capsys: pytest.CaptureFixture[str], **changes: object) -> str:
+    """What is printed of a run with these figures."""
+    from polyreme._cli_tables import print_run
+
+    print_run({**SUMMARY, **changes})
+    return capsys.readouterr().out
+
+
+def test_no_line_of_the_table_ends_in_blanks(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = table(capsys).splitlines()
+    assert "slot  tasks     busy    share  of makespan" in lines
+    assert lines == [line.rstrip() for line in lines]
+
+
+def test_processor_time_is_compared_with_busy_time_if_that_means_something(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "99.0 % of the time slots were busy" in table(capsys, cpu_s=0.99)
+    for changes in ({"cpu_s": 40.0}, {"busy_s": 0.0}):
+        text = table(capsys, **changes)
+        assert "processor time" in text
+        assert "of the time slots were busy" not in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"cpu_s": 0.71}, None),
+        ({"cpu_s": 0.69}, "other programs had the processors"),
+        ({"cpu_s": 0.69, "workers": 1024}, "there are fewer processors than workers"),
+        ({"cpu_s": 0.5, "workers": 2, "lock_s": 0.4}, None),  # one waits for the GIL while the other has it
+        ({"busy_s": 0.0, "cpu_s": 0.0}, None),
+    ],
+)
+def test_a_starved_run_is_told_of(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], told: str | None
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    last = table(capsys, **changes).splitlines()[-1]
+    if told is None:
+        assert "say little about the runtime" not in last
+    else:
+        assert last.startswith(told)
+        assert last.endswith("efficiency and overhead say little about the runtime")
+
+
 def test_a_graph_without_tasks(tmp_path: Path) -> None:
     found = reported("run", write_graph(tmp_path, "{0 : -1}\n"))
     assert (found["tasks"], found["verified"], found["efficiency"]) == (0, True, 1.0)
