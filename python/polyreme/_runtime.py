@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 
 from polyreme import _core
 
@@ -75,6 +76,7 @@ class Runtime(_core.Runtime):
         elif not 1 <= max_ready <= MAX_READY:
             message = f"max_ready={max_ready!r}; it is an int from 1 to {MAX_READY}, or None for 32768"
             raise ValueError(message)
+        _watch_the_end_of_main()
         self._open(workers, pin, float(stall_warning), max_ready)
         _open[id(self)] = self
 
@@ -200,6 +202,33 @@ class _Trace:
 
     def __exit__(self, *_: object) -> None:
         self._runtime._trace(self._path)
+
+
+_watching = False
+
+
+def _watch_the_end_of_main() -> None:
+    # Not imported for this: without the module there are no threads that the interpreter would join.
+    global _watching
+    threading = sys.modules.get("threading")
+    register = getattr(threading, "_register_atexit", None)  # concurrent.futures builds on it as well
+    if _watching or register is None:
+        return
+    _watching = True
+    try:  # noqa: SIM105  # contextlib would have to be loaded
+        register(_main_has_ended)
+    except RuntimeError:  # the main thread has ended already
+        pass
+
+
+def _main_has_ended() -> None:
+    # The main thread now joins the others, long before it closes runtimes. One of them may wait for an id that only the
+    # main thread would have spawned, and has to hear that it will not: else each would wait for the other.
+    for runtime in list(_open.values()):
+        try:  # noqa: SIM105  # nothing is imported at exit, where Ctrl-C would break the import
+            runtime._producer(False)
+        except _core.PolyremeError:  # closed meanwhile, or opened by another thread
+            pass
 
 
 def _close_all() -> None:

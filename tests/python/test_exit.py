@@ -217,6 +217,53 @@ def test_non_daemon_threads_finish_first() -> None:
     assert out == "spawned after main\n"
 
 
+@pytest.mark.parametrize("opener", ["main", "thread"])
+def test_a_non_daemon_thread_waits_for_what_nobody_spawns(opener: str) -> None:
+    end = run(
+        f"""
+            import threading
+            import polyreme as pr
+            def open_runtime():
+                global rt
+                rt = pr.Runtime(workers=2)
+            if "{opener}" == "main":
+                open_runtime()
+            else:
+                thread = threading.Thread(target=open_runtime)
+                thread.start(); thread.join()
+            T = rt.space("T")
+            main = threading.main_thread()
+            def work():
+                try:
+                    T[0].result()
+                except pr.MissingTaskError as error:
+                    print(error)
+                main.join()
+                print(rt.spawn(lambda: "spawned after main").result(), flush=True)
+            threading.Thread(target=work).start()
+            """
+    )
+    assert end.code == 0, end
+    assert end.out.startswith("polyreme: T[0] was never spawned")
+    assert end.out.endswith("\nspawned after main\n")
+
+
+def test_a_runtime_that_is_opened_at_exit() -> None:
+    out = quiet(
+        run(
+            """
+            import atexit
+            import polyreme as pr
+            @atexit.register
+            def late():
+                rt = pr.Runtime(workers=1)
+                print(rt.spawn(lambda: "ran").result(), flush=True)
+            """
+        )
+    )
+    assert out == "ran\n"
+
+
 @pytest.mark.parametrize(
     "work",
     [
