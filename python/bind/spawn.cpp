@@ -222,10 +222,10 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
     }
   }
   // What else may run code between here and the commit: looking a name up, a tuple for the arguments, the caller.
-  if (engine.tracing() || is_boxed(count, own_keywords.get()) || before_commit != nullptr) dependencies.keep_borrowed();
+  const bool tracing = engine.tracing();  // once: a trace may begin at any time
+  if (tracing || is_boxed(count, own_keywords.get()) || before_commit != nullptr) dependencies.keep_borrowed();
   std::string_view name;
-  if ((keywords.name != nullptr || engine.tracing()) && !spawn_name(keywords, fn, engine.tracing(), name))
-    return nullptr;
+  if ((keywords.name != nullptr || tracing) && !spawn_name(keywords, fn, tracing, name)) return nullptr;
   try {
     const detail::BodyOps& ops = python_ops();
     constexpr detail::Domain kDomain = detail::Domain::kInterpreter;

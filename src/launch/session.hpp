@@ -201,7 +201,10 @@ class Session {
   /// From foreign lanes, unless that was done since the last turn.
   tasks::Record* take_foreign(detail::Domain domain) {
     const bool taken = std::exchange(taken_from_foreign_[static_cast<std::size_t>(domain)], false);
-    return taken ? nullptr : steal_from(domain, true);
+    if (taken) return nullptr;
+    tasks::Record* record = steal_from(domain, true);
+    taken_from_foreign_[static_cast<std::size_t>(domain)] = false;  // the next turn asks again
+    return record;
   }
 
   /// In the own queue or in foreign lanes; other slots see to theirs.

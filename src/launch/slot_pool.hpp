@@ -63,6 +63,9 @@ class SlotPool {
   }
   /// Between two tasks: true if a holder must hand its slot to a resumer (call yield_slot).
   [[nodiscard]] bool slot_wanted() const noexcept { return wanted_.load(sync::memory_order_relaxed) != 0; }
+  /// A hint unless the caller's earlier writes were read-modify-writes: then either it says so, or whoever makes the
+  /// last slot free sees them.
+  [[nodiscard]] bool all_idle() const noexcept { return free_of(idle_.load(sync::memory_order_seq_cst)) == slots_; }
   [[nodiscard]] std::uint32_t free_slots() const noexcept { return free_of(idle_.load(sync::memory_order_acquire)); }
 
   // ---- Searching. A thread that gets its slot by a wake or by try_take begins as a searcher.

@@ -288,12 +288,14 @@ void Engine::fail_without_running(Record& record, const std::exception_ptr& erro
 void Engine::give_up(Record& record) noexcept {
   const bool missed = !tasks::sole_owner(record) || record.successors.load(sync::memory_order_acquire) != 0;
   if (missed && tasks::claim_for_spawn(record)) {
-    const std::lock_guard one_at_a_time(diagnosis_mutex_);
+    std::unique_lock one_at_a_time(diagnosis_mutex_);
     fail_without_running(
         record,
         std::make_exception_ptr(MissingTask("polyreme: " + graph::id_of(*record.rare) +
                                             " was never spawned, and nobody is left who knows its space")),
         false);
+    one_at_a_time.unlock();
+    look_for_stall();
   }
   release(record);
 }

@@ -223,8 +223,8 @@ void Engine::link(Record& record, std::span<Record* const> predecessors, launch:
   if (ready) {
     if (met == count) record.pending.store(0, sync::memory_order_release);  // nobody else counts; partner: try_claim
     make_ready(record, lane);
-  } else if (awaited && lane.slot == ~0U && producer_depth(*this) == 0) {
-    look_for_stall();  // a diagnosis does not wait for this thread, and has passed over the task while it was made
+  } else if (lane.slot == ~0U && deck_.pool.all_idle() && producer_depth(*this) == 0) {
+    look_for_stall();  // a diagnosis does not wait for this thread, and may have passed over the task just before
   }
 }
 

@@ -247,7 +247,7 @@ class Engine final : public graph::RecordSource {
   void look_for_stall() noexcept;
   [[nodiscard]] bool over_locked(const Waiter& waiter) const noexcept;
   [[nodiscard]] bool producers_left_locked() const noexcept;
-  void publish_continuation(Session& session);
+  static void publish_continuation();
   void register_waiter(Waiter& waiter);
   std::exception_ptr unregister_waiter(Waiter& waiter) noexcept;
   bool take_diagnosis_request(Waiter& waiter) noexcept;

@@ -165,13 +165,15 @@ void Engine::close() {
   {
     // A joining thread must not hold the interpreter: workers may need it for their last breath.
     const InterpreterPause pause(*this);
+    // Again and again: a thread that is still in a destructor that waits may start a spare.
     std::vector<std::thread> leaving;
-    {
+    do {
+      for (std::thread& thread : leaving)
+        thread.join();
+      leaving.clear();
       const std::lock_guard lock(threads_mutex_);
       leaving.swap(threads_);
-    }
-    for (std::thread& thread : leaving)
-      thread.join();
+    } while (!leaving.empty());
   }
   drop_stale_entries();
   for (const auto& space : live_spaces())

@@ -1,5 +1,7 @@
 #include "runtime/threads.hpp"
 
+#include <polyreme/errors.hpp>
+
 #include <algorithm>
 #include <condition_variable>
 #include <cstdint>
@@ -124,7 +126,12 @@ launch::Lane& adopt_lane(Engine& engine) {
     {
       Registry& all = registry();
       const std::lock_guard lock(all.mutex);
-      std::vector<launch::Lane*>& orphans = all.engines.at(engine.serial()).orphans;
+      const auto known = all.engines.find(engine.serial());
+      if (known == all.engines.end()) {
+        throw RuntimeClosed(
+            "polyreme: the runtime belongs to the process that this one was forked from; open another one");
+      }
+      std::vector<launch::Lane*>& orphans = known->second.orphans;
       if (!orphans.empty()) {
         entry.lane = orphans.back();
         orphans.pop_back();

@@ -110,12 +110,12 @@ Waiter* subscribe(Record& record, Record* waiting_body) {
 bool Engine::wait_done(Record& record, std::int64_t timeout_ns, const WaitHooks* hooks) {
   if (tasks::done(record)) return true;
   check_process();
+  publish_continuation();
   if (!holds_slot_of(*this)) {
     if (timeout_ns < 0 && help_until_done(record)) return true;
     return block_outside(record, timeout_ns, hooks);
   }
   ThreadContext& self = this_thread;
-  publish_continuation(*self.session);
   if (self.current == &record) {
     throw UsageError("polyreme: " + detail::name_of(record) + " waits for itself; a body cannot use its own result");
   }
@@ -247,6 +247,7 @@ bool Engine::wait_quiescent(std::int64_t timeout_ns, const WaitHooks* hooks) {
         "polyreme: wait() in a body would wait for the body itself; wait for single tasks, or return and wait outside");
   }
   check_process();
+  publish_continuation();
   if (deck_.lanes.quiescent() || (timeout_ns < 0 && help_until_quiescent())) return true;
   const WaiterHandle handle(new Waiter);
   Waiter& waiter = *handle.waiter;
@@ -386,11 +387,11 @@ bool Engine::producers_left_locked() const noexcept {
          });
 }
 
-/// This thread is about to wait, or to run something else, in a destructor: the task that it keeps must not wait for
-/// that.
-void Engine::publish_continuation(Session& session) {
+/// This thread is about to wait, or to run something else, in a destructor, perhaps for another engine: the task that
+/// it keeps must not wait for that.
+void Engine::publish_continuation() {
   if (Record* const kept = std::exchange(this_thread.continuation, nullptr); kept != nullptr)
-    deck_.push(session.lane(), *kept);
+    of(*kept).deck_.push(this_thread.session->lane(), *kept);
 }
 
 void Engine::add_producer() {
@@ -412,6 +413,7 @@ void Engine::lose_producer() noexcept {
 }
 
 void Engine::hold_back(launch::Lane& lane) {
+  publish_continuation();
   const InterpreterPause pause(*this);
   const auto park = [this](sync::Parker& parker) {
     const auto patience = clamped(options_.stall_warning_s);

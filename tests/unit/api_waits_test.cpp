@@ -416,5 +416,14 @@ TEST(ApiWaits, DeeperThanAnyStack) {
   EXPECT_EQ(space[0].task<int>().get(), kBodies);
 }
 
+/// The last task is counted before its result is destroyed: the runtime closes while that destructor still waits.
+TEST(ApiWaits, ACloseMeetsADestructorThatWaits) {
+  for (int round = 0; round < 300; ++round) {
+    Runtime rt({.workers = 2});
+    for (int i = 0; i < 3; ++i)
+      static_cast<void>(rt.spawn([&] { return Joiner(rt.spawn([] {})); }));
+  }
+}
+
 }  // namespace
 }  // namespace polyreme
