@@ -164,6 +164,8 @@ class Runtime(_core.Runtime):
         try:
             if not cancel:
                 self._wait(None, False)  # unlike _close(), it ends when Ctrl-C comes
+        except _core.RuntimeClosedError:  # by a block of its own, since the list of open ones was read
+            pass
         except BaseException:
             cancel = True
             raise

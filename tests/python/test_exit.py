@@ -508,3 +508,32 @@ def test_multiprocessing_with_fork() -> None:
         )
     )
     assert out == "[0, 1, 4, 9, 16]\n"
+
+
+def test_a_block_that_ends_meanwhile_is_no_interrupt() -> None:
+    out = quiet(
+        run(
+            """
+            import threading
+            import polyreme as pr
+            opened, exiting, left = threading.Event(), threading.Event(), threading.Event()
+            class Last(pr.Runtime):
+                def _close_at_exit(self, *, cancel):
+                    exiting.set()
+                    left.wait()
+                    super()._close_at_exit(cancel=cancel)
+            def body():
+                with pr.Runtime(workers=1):
+                    opened.set()
+                    exiting.wait()
+                left.set()
+            outer = pr.Runtime(workers=1)
+            outer.spawn(body)
+            for i in range(3):
+                outer.spawn(print, "ran", i)
+            opened.wait()
+            last = Last(workers=1)
+            """
+        )
+    )
+    assert out == "ran 0\nran 1\nran 2\n"
