@@ -46,11 +46,12 @@ RuntimeObject* cast(PyObject* self) noexcept {
 Engine* engine_of(PyObject* self) {
   Engine* engine = cast(self)->engine;
   if (engine == nullptr) {
-    static_cast<void>(raise(std::make_exception_ptr(RuntimeClosed(
-        cast(self)->disowned
-            ? "polyreme: the runtime belongs to the process that this one was forked from; open another one"
-        : cast(self)->used ? "polyreme: the runtime is closed; open another one"
-                           : "polyreme: the runtime is not open; call Runtime.__init__ from your subclass"))));
+    const RuntimeClosed error =
+        cast(self)->disowned ? runtime::belongs_to_parent()
+        : cast(self)->used
+            ? RuntimeClosed("polyreme: the runtime is closed; open another one")
+            : RuntimeClosed("polyreme: the runtime is not open; call Runtime.__init__ from your subclass");
+    static_cast<void>(raise(std::make_exception_ptr(error)));
   }
   return engine;
 }

@@ -123,8 +123,7 @@ void disown(const runtime::Engine& engine) noexcept {
 }
 
 void check_owned(const runtime::Engine& engine) {
-  if (engine.serial() > disowned_serial) return;
-  throw RuntimeClosed("polyreme: the runtime belongs to the process that this one was forked from; open another one");
+  if (engine.serial() <= disowned_serial) throw runtime::belongs_to_parent();
 }
 
 Waited wait_for_task(tasks::Record& record, std::int64_t timeout_ns) {

@@ -259,10 +259,7 @@ void Engine::diagnose() {
     if (won) fail_without_running(*doomed.record, doomed.error, doomed.was_spawned);
     release(*doomed.record);
   }
-  if (findings.doomed.empty()) return;
-  deck_.pool.locked([this](bool all_free) {
-    if (all_free) on_all_idle_locked();
-  });
+  if (!findings.doomed.empty()) look_for_stall();
 }
 
 /// Ends a task that no thread will ever run. A spawned one is still counted by its predecessors: it stays until the

@@ -58,8 +58,7 @@ void Engine::check_open() const {
 
 /// In the child of a fork nobody is there to run anything: an error instead of a wait for ever.
 void Engine::check_process() const {
-  if (getpid() == process_) return;
-  throw RuntimeClosed("polyreme: the runtime belongs to the process that this one was forked from; open another one");
+  if (getpid() != process_) throw belongs_to_parent();
 }
 
 Record& Engine::begin_spawn(const detail::BodyOps& ops, std::source_location site, detail::Domain domain) {

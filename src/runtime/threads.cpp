@@ -1,7 +1,5 @@
 #include "runtime/threads.hpp"
 
-#include <polyreme/errors.hpp>
-
 #include <algorithm>
 #include <condition_variable>
 #include <cstdint>
@@ -127,10 +125,7 @@ launch::Lane& adopt_lane(Engine& engine) {
       Registry& all = registry();
       const std::lock_guard lock(all.mutex);
       const auto known = all.engines.find(engine.serial());
-      if (known == all.engines.end()) {
-        throw RuntimeClosed(
-            "polyreme: the runtime belongs to the process that this one was forked from; open another one");
-      }
+      if (known == all.engines.end()) throw belongs_to_parent();
       std::vector<launch::Lane*>& orphans = known->second.orphans;
       if (!orphans.empty()) {
         entry.lane = orphans.back();
@@ -174,6 +169,10 @@ void leave_to_parent(const Engine& engine) noexcept {
     // A thread of the parent was in the middle of it, and is not here to finish.
     registry_place() = new Registry;
   }
+}
+
+RuntimeClosed belongs_to_parent() {
+  return RuntimeClosed("polyreme: the runtime belongs to the process that this one was forked from; open another one");
 }
 
 }  // namespace polyreme::runtime

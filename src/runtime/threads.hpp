@@ -6,6 +6,8 @@
 // serials, which are never reused, so a stale entry of a dead engine is never followed.
 #pragma once
 
+#include <polyreme/errors.hpp>
+
 #include "launch/lane.hpp"
 #include "runtime/engine.hpp"
 
@@ -60,5 +62,7 @@ void forget_engine(const Engine& engine) noexcept;
 /// In the child of a fork, while it has one thread: the engine's threads stayed in the parent, and so may have whoever
 /// held its locks. When this thread ends, it gives nothing back to it.
 void leave_to_parent(const Engine& engine) noexcept;
+/// What is thrown to whoever uses such an engine.
+[[nodiscard]] RuntimeClosed belongs_to_parent();
 
 }  // namespace polyreme::runtime

@@ -16,33 +16,20 @@ namespace {
 using polyreme::detail::Domain;
 using polyreme::launch::Lane;
 using polyreme::model::Crew;
+using polyreme::model::CrewModel;
 using polyreme::model::Inside;
-using polyreme::model::Model;
 using polyreme::sync::Parker;
 
-/// Thread 0 is foreign and spawns; the others are the workers, with spares for bodies that wait.
+/// A worker for each slot, and spares for bodies that wait.
 template <unsigned kSlots, Inside kInside = Inside::kOne, unsigned kSpares = 0>
-class GateModel : public Model<1 + kSlots + kSpares> {
+class GateModel : public CrewModel<1 + kSlots + kSpares> {
  public:
-  void thread(unsigned index) final {
-    if (index != 0) {
-      crew_.work(index);
-      return;
-    }
-    produce();
-    crew_.wait_all();
-    crew_.stop();
-  }
+  GateModel() : CrewModel<1 + kSlots + kSpares>(kSlots, kInside) {}
 
  protected:
-  virtual void produce() = 0;
-
-  void spawn(Domain domain, Crew::Body body = {}) { crew_.spawn(crew_.foreign_lane(), std::move(body), domain); }
-  void spawn_in(Lane& lane, Domain domain, Crew::Body body = {}) { crew_.spawn(lane, std::move(body), domain); }
-  void block(Parker& until) { crew_.block(until); }
-
- private:
-  Crew crew_{kSlots, kInside};
+  void spawn(Domain domain, Crew::Body body = {}) { spawn_in(this->crew().foreign_lane(), domain, std::move(body)); }
+  void spawn_in(Lane& lane, Domain domain, Crew::Body body = {}) { this->crew().spawn(lane, std::move(body), domain); }
+  void block(Parker& until) { this->crew().block(until); }
 };
 
 class OneSlot : public GateModel<1> {

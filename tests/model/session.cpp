@@ -14,32 +14,14 @@
 namespace {
 
 using polyreme::launch::Lane;
-using polyreme::model::Crew;
-using polyreme::model::Model;
+using polyreme::model::CrewModel;
 using polyreme::sync::Parker;
 
-/// Thread 0 is foreign and spawns; the others are the workers.
+/// As many workers as slots.
 template <unsigned kWorkers>
-class SessionModel : public Model<1 + kWorkers> {
+class SessionModel : public CrewModel<1 + kWorkers> {
  public:
-  void thread(unsigned index) final {
-    if (index != 0) {
-      crew_.work(index);
-      return;
-    }
-    produce();
-    crew_.wait_all();
-    crew_.stop();
-  }
-
- protected:
-  virtual void produce() = 0;
-
-  [[nodiscard]] Crew& crew() { return crew_; }
-  void spawn(Crew::Body body = {}) { crew_.spawn(crew_.foreign_lane(), std::move(body)); }
-
- private:
-  Crew crew_{kWorkers};
+  SessionModel() : CrewModel<1 + kWorkers>(kWorkers) {}
 };
 
 class OneSlot : public SessionModel<1> {

@@ -17,7 +17,7 @@ namespace {
 using polyreme::launch::kNoSlot;
 using polyreme::launch::Lane;
 using polyreme::launch::SlotPool;
-using polyreme::model::Crew;
+using polyreme::model::CrewModel;
 using polyreme::model::Model;
 using polyreme::model::require;
 using polyreme::sync::Parker;
@@ -78,33 +78,18 @@ class TwoResume : public ResumeModel<2> {};
 
 /// Bodies that wait for other bodies, with one worker more than slots, as the engine sees to it.
 template <unsigned kSlots>
-class WaitModel : public Model<2 + kSlots> {
+class WaitModel : public CrewModel<2 + kSlots> {
  public:
-  void thread(unsigned index) final {
-    if (index != 0) {
-      crew_.work(index);
-      return;
-    }
-    produce();
-    crew_.wait_all();
-    crew_.stop();
-  }
+  WaitModel() : CrewModel<2 + kSlots>(kSlots) {}
 
  protected:
-  virtual void produce() = 0;
-
-  void spawn(Crew::Body body = {}) { crew_.spawn(crew_.foreign_lane(), std::move(body)); }
-
   /// A body that spawns a child and waits for it.
   void spawn_parent(Parker& child_ran) {
-    spawn([this, &child_ran](Lane& lane) {
-      crew_.spawn(lane, [&child_ran](Lane&) { child_ran.unpark(); });
-      crew_.block(child_ran);
+    this->spawn([this, &child_ran](Lane& lane) {
+      this->crew().spawn(lane, [&child_ran](Lane&) { child_ran.unpark(); });
+      this->crew().block(child_ran);
     });
   }
-
- private:
-  Crew crew_{kSlots};
 };
 
 class ParentAndChild : public WaitModel<1> {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -152,10 +153,8 @@ def finish(run: Run, expected: Expected) -> None:
         assert not expected.failed
 
 
-@ordinary
-@given(nodes=graphs(), workers=st.integers(1, 4), data=st.data())
-def test_graphs_in_any_order_of_spawning(nodes: list[Node], workers: int, data: st.DataObject) -> None:
-    order = data.draw(st.permutations(range(len(nodes))))
+def check_in_order(nodes: list[Node], workers: int, order: Sequence[int]) -> None:
+    """Spawn the graph in this order and compare its run with the oracle."""
     with pr.Runtime(workers=workers) as rt:
         run = Run(rt, nodes)
         expected = oracle(nodes)
@@ -163,19 +162,18 @@ def test_graphs_in_any_order_of_spawning(nodes: list[Node], workers: int, data: 
             run.spawn(i)
         finish(run, expected)
         run.check(expected)
+
+
+@ordinary
+@given(nodes=graphs(), workers=st.integers(1, 4), data=st.data())
+def test_graphs_in_any_order_of_spawning(nodes: list[Node], workers: int, data: st.DataObject) -> None:
+    check_in_order(nodes, workers, data.draw(st.permutations(range(len(nodes)))))
 
 
 @ordinary
 @given(nodes=graphs(nested=True), workers=st.integers(1, 3), data=st.data())
 def test_graphs_whose_bodies_wait(nodes: list[Node], workers: int, data: st.DataObject) -> None:
-    order = data.draw(st.permutations(range(len(nodes))))
-    with pr.Runtime(workers=workers) as rt:
-        run = Run(rt, nodes)
-        expected = oracle(nodes)
-        for i in order:
-            run.spawn(i)
-        finish(run, expected)
-        run.check(expected)
+    check_in_order(nodes, workers, data.draw(st.permutations(range(len(nodes)))))
 
 
 @ordinary

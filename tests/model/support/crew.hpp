@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <new>
+#include <utility>
 #include <vector>
 
 namespace polyreme::model {
@@ -217,6 +218,32 @@ class Crew {
   std::vector<Body> bodies_;
   std::size_t ran_ = 0;
   std::uint32_t running_ = 0;
+};
+
+/// A model of a crew. Thread 0 is foreign, spawns and waits for all; the others are the workers.
+template <unsigned kThreads>
+class CrewModel : public Model<kThreads> {
+ public:
+  explicit CrewModel(std::uint32_t slots, Inside inside = Inside::kOne) : crew_(slots, inside) {}
+
+  void thread(unsigned index) final {
+    if (index != 0) {
+      crew_.work(index);
+      return;
+    }
+    produce();
+    crew_.wait_all();
+    crew_.stop();
+  }
+
+ protected:
+  virtual void produce() = 0;
+
+  [[nodiscard]] Crew& crew() { return crew_; }
+  void spawn(Crew::Body body = {}) { crew_.spawn(crew_.foreign_lane(), std::move(body)); }
+
+ private:
+  Crew crew_;
 };
 
 }  // namespace polyreme::model
