@@ -63,7 +63,8 @@ class DependencyFailed : public Error {
   std::exception_ptr cause_;
 };
 
-/// The task did not run because it was cancelled: its runtime was closed early.
+/// The task was cancelled: before it started (also because its runtime was closed early, or one that it depends on was
+/// cancelled), or in its body, which threw this because somebody had asked it to stop.
 class TaskCancelled : public Error {
  public:
   using Error::Error;

@@ -6,6 +6,7 @@
 //   b.get();                                             // 43
 #pragma once
 
+#include <polyreme/context.hpp>
 #include <polyreme/detail/abi.hpp>
 #include <polyreme/detail/body.hpp>
 #include <polyreme/errors.hpp>
@@ -146,8 +147,8 @@ class Runtime {
 
   /// Spawns `fn(arguments...)` and returns its handle, Task<result of fn>. A Task among the arguments is a dependency
   /// and arrives as its value, by const reference (a Task<void> does not arrive); other arguments are moved or copied
-  /// in, and arrive as rvalues. Overloads by number, because a defaulted source location cannot follow a parameter
-  /// pack.
+  /// in, and arrive as rvalues. A body may take a Context& before its arguments. Overloads by number, because a
+  /// defaulted source location cannot follow a parameter pack.
   /// @throws RuntimeClosed after the runtime was closed, UsageError for an empty handle or one of another runtime.
   template <class Fn>
     requires(!std::same_as<std::remove_cvref_t<Fn>, SpawnOptions>)

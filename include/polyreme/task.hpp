@@ -63,6 +63,10 @@ class TaskBase {
     const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(timeout).count();
     return detail::wait_done_for(checked(), ns < 0 ? 0 : ns);
   }
+  /// Cancels a task that has not started, at once, and with it those that depend on it; a body that runs is asked to
+  /// stop (Context::cancelled). True if the task will not run, or was cancelled before; false if it runs or is over.
+  /// @throws UsageError for an id that is not spawned.
+  bool cancel() const { return detail::cancel(checked()); }
   /// Waits; then null on success, else what get() would throw.
   [[nodiscard]] std::exception_ptr exception() const {
     wait();

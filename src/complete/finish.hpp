@@ -4,6 +4,7 @@
 // sink; it decides which one runs next on this thread. A failed or cancelled task poisons its successors first: the
 // first failing predecessor leaves its cause, and the poisoned task, once ready, is finished as cancelled without
 // running. So failure flows through the graph by the same counts as success, and every task is completed exactly once.
+// A task that was cancelled on request has no cause to leave: what its dependents throw is made when it is asked for.
 #pragma once
 
 #include "base/prefetch.hpp"
@@ -14,16 +15,17 @@
 
 namespace polyreme::complete {
 
-/// Sets `cause` on a successor of the failed `predecessor`. To be called before the count-down.
+/// Sets `cause` on a successor of the failed `predecessor`; null: that was cancelled on request. To be called before
+/// the count-down.
 inline void poison(tasks::Record& successor, const std::exception_ptr& cause, const tasks::Record& predecessor) {
-  if (!tasks::set_poisoned(successor)) return;
+  if (!tasks::set_poisoned(successor) || cause == nullptr) return;
   // The first failing predecessor owns rare->failure until its count-down; see task/record.hpp.
   tasks::Rare& rare = tasks::rare_of(successor);
   rare.failure = cause;
   rare.cancelled_by = predecessor.id;
 }
 
-/// Closes `record` and notifies. `cause` is null after success, else what dependents are cancelled with.
+/// Closes `record` and notifies. `cause` points nowhere after success, else to what dependents are cancelled with.
 /// `ready(Record&)` takes over each successor that became ready. The caller still holds the engine's reference
 /// afterwards.
 template <class Ready>

@@ -24,11 +24,6 @@ bool wait_done_for(Record& record, std::int64_t timeout_ns) {
   return Engine::of(record).wait_done(record, timeout_ns, nullptr);
 }
 
-std::exception_ptr failure_of(const Record& record) noexcept {
-  if ((tasks::flags_of(record) & (tasks::state::kFailed | tasks::state::kCancelled)) == 0) return nullptr;
-  return record.rare->outcome();
-}
-
 const void* result_of(const Record& record, const std::type_info& type) {
   if (record.ops == nullptr || *record.ops->result_type != type) {
     throw TypeMismatch("polyreme: the result of " + name_of(record) +

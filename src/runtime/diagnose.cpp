@@ -151,7 +151,7 @@ std::string someone_waiting_for(const Record& record) {
 
 void Engine::check_new_cycle(Record& record, std::span<Record* const> predecessors) {
   // Everything reachable from `record` waits for it, and it is not ready: nothing there can run. Nor can it go away
-  // under the lock of a diagnosis, which alone ends tasks that never become ready.
+  // under the lock of a diagnosis, which whoever ends tasks that are not ready holds.
   const std::lock_guard one_at_a_time(diagnosis_mutex_);
   const std::unordered_set<const Record*> targets(predecessors.begin(), predecessors.end());
   std::vector<Record*> path = find_path(record, targets, kSpawnSearchBudget);

@@ -208,13 +208,15 @@ void Engine::link(Record& record, std::span<Record* const> predecessors, launch:
   const auto count = static_cast<std::uint32_t>(predecessors.size());
   // All dependencies are counted before the first edge is pushed. So the count cannot reach 0 while some are not
   // pushed, and no guard is needed.
-  record.pending.store(count, sync::memory_order_relaxed);
+  // Release: partner is request_cancel. From here on the task may be cancelled, and completed, while edges are pushed:
+  // the engine's reference, which the entry in a queue drops, keeps it.
+  record.pending.store(count, sync::memory_order_release);
   std::uint32_t met = 0;
   for (Record* predecessor : predecessors) {
     if (edges.push_to(*predecessor)) continue;
     ++met;
     if ((tasks::flags_of(*predecessor) & (tasks::state::kFailed | tasks::state::kCancelled)) != 0) [[unlikely]] {
-      complete::poison(record, predecessor->rare->failure_for_dependents(), *predecessor);
+      complete::poison(record, cause_for_dependents(*predecessor), *predecessor);
     }
   }
   // From the last push on the task may be running, unless all dependencies were met.
@@ -263,6 +265,10 @@ Record* Engine::run_claimed(Record& record, launch::Lane& lane) noexcept {
     trace_start(record, lane);
   try {
     record.ops->run(record.body, record);
+  } catch (const TaskCancelled&) {
+    self.current = outer;
+    if (tasks::cancel_requested(record)) return stop(record, self.session->lane());
+    return fail(record, self.session->lane(), std::current_exception());
   } catch (...) {
     self.current = outer;
     return fail(record, self.session->lane(), std::current_exception());
@@ -314,19 +320,22 @@ Record* Engine::fail(Record& record, launch::Lane& lane, std::exception_ptr erro
 }
 
 Record* Engine::cancel(Record& record) noexcept {
-  tasks::Rare& rare = tasks::rare_of(record);
-  if (rare.failure == nullptr) {
-    rare.failure = std::make_exception_ptr(
-        TaskCancelled("polyreme: " + detail::name_of(record) + " was cancelled before it started"));
-  }
-  {
+  const std::exception_ptr cause = record.rare != nullptr ? record.rare->failure : nullptr;
+  if (cause != nullptr) {
     const std::lock_guard lock(failures_mutex_);
     ++failures_.cancelled;
   }
+  drop_body(record);
+  return complete_unrun(record, cause);
+}
+
+void Engine::drop_body(Record& record) noexcept {
   record.ops->destroy_body(record.body);
   record.ops = nullptr;
+}
+
+Record* Engine::complete_unrun(Record& record, const std::exception_ptr& cause) noexcept {
   tasks::set_outcome(record, tasks::state::kCancelled);
-  const std::exception_ptr cause = rare.failure;
   // A destructor that waited may have come back on another slot.
   return complete(record, lane_for(*this), &cause);
 }

@@ -2,8 +2,9 @@
 //
 // spawn (begin, commit) → graph (edges, count-down) → launch (lane, session) → run → complete (finish) → graph …
 //
-// Parts: engine.cpp (spawn, run, completion), waiting.cpp (waits, helping, stalls), diagnose.cpp (what a stall is due
-// to), shutdown.cpp (start, close, end of life), threads.hpp/.cpp (which lane belongs to the calling thread).
+// Parts: engine.cpp (spawn, run, completion), cancelling.cpp (cancellation, on request and by a failed predecessor),
+// waiting.cpp (waits, helping, stalls), diagnose.cpp (what a stall is due to), shutdown.cpp (start, close, end of
+// life), threads.hpp/.cpp (which lane belongs to the calling thread).
 //
 // Lifetime. close() runs everything down and joins the workers. The memory of records must outlive that: handles may be
 // dropped at any later time by any thread. So a closed engine stays in a graveyard until as many blocks were freed as
@@ -158,6 +159,9 @@ class Engine final : public graph::RecordSource {
   };
   [[nodiscard]] Failures take_failures();
   void throw_failures();
+  /// Cancels a task that has not started, at once; asks a body that runs to stop. True: the task will not run, or is
+  /// over and was cancelled. @throws UsageError for an id that is not spawned.
+  bool cancel_task(tasks::Record& record);
   /// From now on all tasks that have not started are cancelled. For a runtime that is then closed.
   void cancel_unstarted() noexcept { cancelling_.fetch_add(1, std::memory_order_release); }
   /// Cancels all tasks that have not started and waits until the runtime is quiescent. What is spawned later runs.
@@ -224,7 +228,13 @@ class Engine final : public graph::RecordSource {
   tasks::Record* fail(tasks::Record& record, launch::Lane& lane, std::exception_ptr error,
                       std::exception_ptr tasks::Rare::* place = &tasks::Rare::failure) noexcept;
   tasks::Record* cancel(tasks::Record& record) noexcept;
+  void drop_body(tasks::Record& record) noexcept;
+  tasks::Record* complete_unrun(tasks::Record& record, const std::exception_ptr& cause) noexcept;
   std::exception_ptr note_root_failure(tasks::Record& record, const std::exception_ptr& error) noexcept;
+
+  // cancelling.cpp
+  void end_taken(tasks::Record& record) noexcept;
+  tasks::Record* stop(tasks::Record& record, launch::Lane& lane) noexcept;
 
   // tracing.cpp
   void attach_trace(launch::Lane& lane);
@@ -344,6 +354,10 @@ class InterpreterPause {
  private:
   launch::Interpreter* interpreter_;
 };
+
+/// What dependents of a failed or cancelled task are cancelled with. Null: it was cancelled on request, or because a
+/// task before it was; their exceptions are made when somebody asks.
+[[nodiscard]] std::exception_ptr cause_for_dependents(const tasks::Record& record) noexcept;
 
 /// "name, spawned at file:line: message".
 [[nodiscard]] std::string describe(const Failure& failure);

@@ -76,12 +76,16 @@ void Engine::trace_start(const Record& record, launch::Lane& lane) noexcept {
 
 void Engine::trace_end(const Record& record, launch::Lane& lane) noexcept {
   const std::uint64_t flags = tasks::flags_of(record);
-  if ((flags & tasks::state::kCancelled) != 0) {
-    const std::uint64_t cause = record.rare->cancelled_by;
+  const bool stopped = (record.flags & tasks::kStopped) != 0;
+  if ((flags & tasks::state::kCancelled) != 0 && !stopped) {
+    // On request, `rare` may belong to a predecessor that fails just now.
+    const bool has_cause = (flags & tasks::state::kCancelRequested) == 0 && record.rare != nullptr;
+    const std::uint64_t cause = has_cause ? record.rare->cancelled_by : 0;
     lane.trace->record(Kind::cancelled, record.id, cause == 0 ? trace::kNoTask : cause);
     return;
   }
-  lane.trace->record((flags & tasks::state::kFailed) != 0 ? Kind::failed : Kind::finished, record.id, 0, lane.slot);
+  const bool failed = stopped || (flags & tasks::state::kFailed) != 0;
+  lane.trace->record(failed ? Kind::failed : Kind::finished, record.id, 0, lane.slot);
 }
 
 void Engine::trace_suspend(const Record& record, launch::Lane& lane) noexcept {

@@ -260,17 +260,6 @@ bool Engine::wait_quiescent(std::int64_t timeout_ns, const WaitHooks* hooks) {
   return slept == Slept::kOver;
 }
 
-void Engine::cancel_and_wait() {
-  std::unique_lock lock(failures_mutex_);
-  const std::uint64_t before = failures_.cancelled;
-  lock.unlock();
-  cancel_unstarted();
-  static_cast<void>(wait_quiescent(-1, nullptr));
-  cancelling_.fetch_sub(1, std::memory_order_release);  // counted, as another thread may be closing the runtime
-  lock.lock();
-  failures_.cancelled = std::min(failures_.cancelled, before);  // these were asked for, and are due to no failure
-}
-
 void Engine::wait_all() {
   static_cast<void>(wait_quiescent(-1, nullptr));
   throw_failures();

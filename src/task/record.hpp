@@ -31,6 +31,7 @@
 #include <exception>
 #include <memory>
 #include <source_location>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -90,6 +91,7 @@ struct Rare {
   std::exception_ptr doom;                   ///< instead of `failure`, which a predecessor may be writing just then
   std::exception_ptr for_dependents;         ///< what dependents get instead, if that differs: a DependencyFailed
   std::uint64_t cancelled_by = 0;            ///< id of the predecessor that failed first, or 0
+  std::unique_ptr<std::stop_source> stop;    ///< set by the body's thread, once; see publish_stop_source()
   std::shared_ptr<graph::SpaceState> space;  ///< the space whose id this task has
   void* space_row = nullptr;                 ///< position of the id in its space: the row …
   std::int64_t space_index = 0;              ///< … and the place in it
@@ -126,10 +128,15 @@ inline constexpr std::uint64_t kFailed = 1ULL << 35;     ///< the body threw
 inline constexpr std::uint64_t kCancelled = 1ULL << 36;  ///< the body never ran
 inline constexpr std::uint64_t kHasResult = 1ULL << 37;
 inline constexpr std::uint64_t kClaimed = 1ULL << 38;  ///< started by a helping waiter: its queue entry is stale
+inline constexpr std::uint64_t kCancelRequested = 1ULL << 39;  ///< request_cancel() was called
+inline constexpr std::uint64_t kSuspended = 1ULL << 40;        ///< the body waits for a task without a thread
 }  // namespace state
 
 inline constexpr std::uint32_t kInlineEdges = 3;
 inline constexpr std::uintptr_t kClosed = 1;  ///< value of `successors` once the task is done
+
+/// `pending` until the task is committed.
+inline constexpr std::uint32_t kUncommitted = 0xffff'ffffU;
 
 /// Two cache lines; a power of two, for an edge finds its record by rounding down. The model checker's atomics are
 /// larger.
@@ -139,7 +146,7 @@ struct alignas(kRecordBytes) Record {
   // ---- line 0
   sync::Atomic<std::uint64_t> state;
   sync::Atomic<std::uintptr_t> successors;  ///< tagged list head, or kClosed
-  sync::Atomic<std::uint32_t> pending;      ///< predecessors that are not done; 1 until the task is committed
+  sync::Atomic<std::uint32_t> pending;      ///< predecessors that are not done, or kUncommitted
   detail::Domain domain;
   std::uint8_t unused;
   std::uint16_t flags;  ///< kFullRoad …
@@ -158,18 +165,19 @@ struct alignas(kRecordBytes) Record {
 inline constexpr std::uint16_t kFullRoad = 1;     ///< placed and admitted before it is launched
 inline constexpr std::uint16_t kEdgeBlocks = 2;   ///< the last inline edge holds a chain of edge blocks
 inline constexpr std::uint16_t kForeignSite = 4;  ///< spawned by a program in another language
-inline constexpr std::uint16_t kNotice = 8;  ///< tells someone of another task's end: runs even if all is cancelled
+inline constexpr std::uint16_t kNotice = 8;    ///< tells someone of another task's end: runs even if all is cancelled
+inline constexpr std::uint16_t kStopped = 16;  ///< its body ran, and ended because that was asked for
 
 static_assert(sizeof(Record) == kRecordBytes);
 #ifndef POLYREME_SYNC_RELACY
 static_assert(offsetof(Record, body) == detail::kBodyOffset);
 #endif
 
-/// Makes fresh memory a record that is being built, with `references` references. Not ready: pending is 1.
+/// Makes fresh memory a record that is being built, with `references` references. Not ready: it is uncommitted.
 inline void reset(Record& record, std::uint64_t references, std::uint64_t flags) noexcept {
   record.state.store(references | flags, sync::memory_order_relaxed);
   record.successors.store(0, sync::memory_order_relaxed);
-  record.pending.store(1, sync::memory_order_relaxed);
+  record.pending.store(kUncommitted, sync::memory_order_relaxed);
   record.domain = detail::Domain::kNative;
   record.flags = 0;
   record.rare = nullptr;
@@ -259,6 +267,39 @@ inline void unclaim_spawn(Record& record) noexcept {
 /// stays with the queue entry that the last count-down will make.
 [[nodiscard]] inline bool take_over_waiting(Record& record) noexcept {
   return claim(record);
+}
+
+/// What a request to cancel came upon.
+enum class CancelRequest : std::uint8_t {
+  kNotSpawned,  ///< nothing to cancel: the id is not spawned, or just being spawned
+  kTaken,       ///< the task will not run; the caller must complete it, as after claim()
+  kNoted,       ///< the body has started, or is over: it may look for the request
+};
+
+/// For a holder of a reference. A task that has not started is the caller's afterwards, whether it waits or is ready.
+[[nodiscard]] inline CancelRequest request_cancel(Record& record) noexcept {
+  // Acquire: partner is the store at the commit. What the commit prepared is there.
+  if (record.pending.load(sync::memory_order_acquire) == kUncommitted) return CancelRequest::kNotSpawned;
+  std::uint64_t seen = record.state.load(sync::memory_order_relaxed);
+  std::uint64_t wanted = 0;
+  do {
+    wanted = seen | state::kCancelRequested;
+    if ((seen & state::kStarted) == 0) wanted |= state::kStarted | state::kClaimed;
+    // Acquire and release: partner is publish_stop_source(), another read-modify-write of the same word. Whichever
+    // comes second sees what the other has done.
+  } while (!record.state.compare_exchange_weak(seen, wanted, sync::memory_order_acq_rel, sync::memory_order_relaxed));
+  return (seen & state::kStarted) == 0 ? CancelRequest::kTaken : CancelRequest::kNoted;
+}
+
+[[nodiscard]] inline bool cancel_requested(const Record& record) noexcept {
+  return (record.state.load(sync::memory_order_acquire) & state::kCancelRequested) != 0;
+}
+
+/// running: the body's thread has put a stop source into `rare`. True: cancellation was requested before, and nobody
+/// else will tell the source.
+[[nodiscard]] inline bool publish_stop_source(Record& record) noexcept {
+  // A read-modify-write, though it changes nothing: partner is request_cancel().
+  return (record.state.fetch_or(0, sync::memory_order_acq_rel) & state::kCancelRequested) != 0;
 }
 
 /// waiting: a predecessor failed. True: the caller is the first and sets rare->failure, before its count-down.

@@ -55,13 +55,17 @@ TEST(ApiExports, TheHeadersAreThese) {
   for (const auto& entry : fs::directory_iterator(headers())) {
     if (entry.is_regular_file()) found.insert(entry.path().filename());
   }
-  EXPECT_EQ(found, (Names{"errors.hpp", "runtime.hpp", "space.hpp", "task.hpp"}));
+  EXPECT_EQ(found, (Names{"context.hpp", "errors.hpp", "runtime.hpp", "space.hpp", "task.hpp"}));
 }
 
 TEST(ApiExports, Errors) {
   EXPECT_EQ(names_of("errors.hpp"),
             (Names{"Error", "UsageError", "DuplicateId", "RuntimeClosed", "TypeMismatch", "CycleError", "MissingTask",
                    "DependencyFailed", "TaskCancelled", "SpawnSite", "Failure", "TaskErrors"}));
+}
+
+TEST(ApiExports, Context) {
+  EXPECT_EQ(names_of("context.hpp"), (Names{"Context"}));
 }
 
 TEST(ApiExports, Runtime) {

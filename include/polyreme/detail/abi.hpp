@@ -71,8 +71,10 @@ void release(Record& record) noexcept;
 void wait_done(Record& record);
 /// False when `timeout_ns` (nanoseconds, negative: none) passed first.
 [[nodiscard]] bool wait_done_for(Record& record, std::int64_t timeout_ns);
-/// After done: null on success, else the body's exception, or DependencyFailed.
+/// After done: null on success, else the body's exception, or why it did not run.
 [[nodiscard]] std::exception_ptr failure_of(const Record& record) noexcept;
+/// True: the task will not run, or was cancelled before. @throws UsageError for an id that is not spawned.
+bool cancel(Record& record);
 /// After success: where the result lives. @throws TypeMismatch when the body returned another type.
 [[nodiscard]] const void* result_of(const Record& record, const std::type_info& type);
 [[nodiscard]] inline void* body_of(Record& record) noexcept {

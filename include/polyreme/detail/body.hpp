@@ -1,6 +1,7 @@
 // How a callable and its arguments become a body in a task record. Not for users.
 #pragma once
 
+#include <polyreme/context.hpp>
 #include <polyreme/detail/abi.hpp>
 #include <polyreme/task.hpp>
 
@@ -30,13 +31,35 @@ auto unpack(Stored& argument) {
   }
 }
 
+/// The arguments of a call, as unpack() passes them.
+template <class... Stored>
+using Unpacked = decltype(std::tuple_cat(unpack(std::declval<Stored&>())...));
+
+template <class Callable, class Tuple>
+inline constexpr bool kCallableWith = false;
+template <class Callable, class... Passed>
+inline constexpr bool kCallableWith<Callable, std::tuple<Passed...>> = std::is_invocable_v<Callable, Passed...>;
+
 template <class Callable, class... Arguments>
 struct BoundBody {
   [[no_unique_address]] Callable callable;
   [[no_unique_address]] std::tuple<Arguments...> arguments;
 
-  decltype(auto) operator()() {
-    if constexpr (sizeof...(Arguments) == 0) {
+  /// A body that can be called without a Context gets none.
+  static constexpr bool kWantsContext =
+      !kCallableWith<Callable, Unpacked<Arguments...>> &&
+      kCallableWith<Callable, decltype(std::tuple_cat(std::declval<std::tuple<Context&>>(),
+                                                      std::declval<Unpacked<Arguments...>>()))>;
+
+  decltype(auto) operator()([[maybe_unused]] Record& self) {
+    if constexpr (kWantsContext) {
+      Context context(self);
+      return std::apply(
+          [&](auto&... argument) -> decltype(auto) {
+            return std::apply(std::move(callable), std::tuple_cat(std::tuple<Context&>(context), unpack(argument)...));
+          },
+          arguments);
+    } else if constexpr (sizeof...(Arguments) == 0) {
       return std::invoke(std::move(callable));
     } else {
       return std::apply(
@@ -89,18 +112,18 @@ struct BodyEnd {
 };
 
 template <class Body, class Result>
-void run_body(void* storage, Record& /*self*/) {
+void run_body(void* storage, Record& self) {
   if constexpr (std::is_void_v<Result>) {
     const BodyEnd<Body> end{storage};
-    (*body_in<Body>(storage))();
+    (*body_in<Body>(storage))(self);
   } else {
     using Kept = Stored<Result>;
     const auto call = [&]() -> Kept {
       const BodyEnd<Body> end{storage};
       if constexpr (std::is_reference_v<Result>) {
-        return &(*body_in<Body>(storage))();
+        return &(*body_in<Body>(storage))(self);
       } else {
-        return (*body_in<Body>(storage))();
+        return (*body_in<Body>(storage))(self);
       }
     };
     if constexpr (kInlineResult<Kept>) {

@@ -44,7 +44,7 @@ class Predecessors {
 template <class Fn, class... Arguments>
 auto Runtime::spawn_with(const SpawnOptions* options, std::source_location site, Fn&& fn, Arguments&&... arguments) {
   using Body = detail::BoundBody<std::decay_t<Fn>, std::decay_t<Arguments>...>;
-  using Result = decltype(std::declval<Body&>()());
+  using Result = decltype(std::declval<Body&>()(std::declval<detail::Record&>()));
   constexpr std::size_t kTasks = (std::size_t{0} + ... + (detail::kIsTask<Arguments> ? 1U : 0U));
 
   detail::Predecessors<kTasks> predecessors;

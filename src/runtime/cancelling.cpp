@@ -1,0 +1,143 @@
+// Cancellation.
+//
+// A task is cancelled for one of three reasons: a predecessor failed or was cancelled (complete/finish.hpp poisons it,
+// and run() finds it poisoned); its runtime cancels all that has not started; or somebody asked for it. A request takes
+// the right to start the task, as a helping waiter does, and completes it at once on the asking thread, whatever it
+// waits for. So exactly one of body, request and helping waiter gets it, and its entry in a queue, or the one that the
+// last of its predecessors makes, only drops the engine's reference.
+//
+// Meanwhile predecessors that fail may write rare->failure of the task, and the thread that spawns it may push its
+// edges. So a request writes nothing into the record but its state word and what belongs to whoever starts it, and
+// nobody reads rare->failure of a task that was cancelled on request: its exception is made whenever it is asked for.
+//
+// A body that runs is not interrupted. It may look for the request (Context::cancelled) or be told by a stop token; if
+// it then throws TaskCancelled, the task counts as cancelled, not as failed.
+#include <polyreme/context.hpp>
+
+#include "runtime/engine.hpp"
+#include "runtime/threads.hpp"
+
+#include <algorithm>
+
+namespace polyreme::runtime {
+
+using tasks::Record;
+
+namespace {
+
+/// For a task whose cancellation left no exception.
+std::exception_ptr cancelled_error(const Record& record) {
+  const std::uint64_t flags = tasks::flags_of(record);
+  const char* how = " was cancelled before it started";
+  if ((record.flags & tasks::kStopped) != 0) {
+    how = " was cancelled while it ran";
+  } else if ((flags & (tasks::state::kCancelRequested | tasks::state::kPoisoned)) == tasks::state::kPoisoned) {
+    how = " was cancelled, as was a task that it depends on";
+  }
+  return std::make_exception_ptr(TaskCancelled("polyreme: " + detail::name_of(record) + how));
+}
+
+}  // namespace
+
+std::exception_ptr cause_for_dependents(const Record& record) noexcept {
+  const std::uint64_t flags = tasks::flags_of(record);
+  const bool on_request =
+      (flags & (tasks::state::kFailed | tasks::state::kCancelRequested)) == tasks::state::kCancelRequested;
+  const tasks::Rare* const rare = record.rare;
+  return on_request || rare == nullptr ? nullptr : rare->failure_for_dependents();
+}
+
+bool Engine::cancel_task(Record& record) {
+  if (!tasks::done(record)) {
+    check_process();
+    static_cast<void>(lane_for(*this));  // before anything is taken: it may throw
+    switch (tasks::request_cancel(record)) {
+      case tasks::CancelRequest::kNotSpawned:
+        throw UsageError("polyreme: " + detail::name_of(record) +
+                         " is not spawned, so that there is nothing to cancel; cancel it once it is");
+      case tasks::CancelRequest::kTaken:
+        end_taken(record);
+        return true;
+      case tasks::CancelRequest::kNoted:
+        if (const tasks::Rare* rare = record.rare; rare != nullptr && rare->stop != nullptr) rare->stop->request_stop();
+        break;
+    }
+    if (!tasks::done(record)) return false;
+  }
+  return (tasks::flags_of(record) & tasks::state::kCancelled) != 0;
+}
+
+/// Completes a task that a request took before it started.
+void Engine::end_taken(Record& record) noexcept {
+  drop_body(record);
+  Record* next = nullptr;
+  {
+    // A search for circles walks the lists of waiting tasks, and relies on what is behind them to stay: not even these
+    // may be closed meanwhile.
+    const std::lock_guard no_search(diagnosis_mutex_);
+    next = complete_unrun(record, nullptr);
+  }
+  if (next != nullptr) deck_.push(lane_for(*this), *next);
+}
+
+/// The body threw TaskCancelled, after somebody had asked for it.
+Record* Engine::stop(Record& record, launch::Lane& lane) noexcept {
+  record.flags |= tasks::kStopped;
+  record.ops = nullptr;  // run() destroyed the body
+  tasks::set_outcome(record, tasks::state::kCancelled);
+  const std::exception_ptr no_cause;
+  return complete(record, lane, &no_cause);
+}
+
+void Engine::cancel_and_wait() {
+  cancel_unstarted();
+  static_cast<void>(wait_quiescent(-1, nullptr));
+  cancelling_.fetch_sub(1, std::memory_order_release);  // counted, as another thread may be closing the runtime
+}
+
+}  // namespace polyreme::runtime
+
+namespace polyreme {
+
+namespace detail {
+
+std::exception_ptr failure_of(const Record& record) noexcept {
+  const std::uint64_t flags = tasks::flags_of(record);
+  if ((flags & (tasks::state::kFailed | tasks::state::kCancelled)) == 0) return nullptr;
+  const bool on_request =
+      (flags & (tasks::state::kFailed | tasks::state::kCancelRequested)) == tasks::state::kCancelRequested;
+  const tasks::Rare* const rare = record.rare;
+  if (on_request || rare == nullptr || rare->outcome() == nullptr) return runtime::cancelled_error(record);
+  return rare->outcome();
+}
+
+bool cancel(Record& record) {
+  return runtime::Engine::of(record).cancel_task(record);
+}
+
+}  // namespace detail
+
+Context Context::current() {
+  tasks::Record* const record = runtime::this_thread.current;
+  if (record == nullptr) throw UsageError("polyreme: Context::current() outside the body of a task");
+  return Context(*record);
+}
+
+bool Context::cancelled() const noexcept {
+  return tasks::cancel_requested(*record_);
+}
+
+std::stop_token Context::stop_token() const {
+  tasks::Rare& rare = tasks::rare_of(*record_);
+  if (rare.stop == nullptr) {
+    rare.stop = std::make_unique<std::stop_source>();
+    if (tasks::publish_stop_source(*record_)) rare.stop->request_stop();
+  }
+  return rare.stop->get_token();
+}
+
+void Context::throw_if_cancelled() const {
+  if (cancelled()) throw TaskCancelled("polyreme: " + detail::name_of(*record_) + " was asked to stop");
+}
+
+}  // namespace polyreme
