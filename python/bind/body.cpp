@@ -112,6 +112,7 @@ void run(void* storage, Record& self) {
     const PythonError error = PythonError::fetch();
     name_after_function(self, body.callable);
     drop_body_inside(body);
+    if (tasks::cancel_requested(self) && error.is_cancellation()) throw TaskCancelled("polyreme: stopped on request");
     throw error;
   }
   drop_body_inside(body);

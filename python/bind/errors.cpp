@@ -125,6 +125,10 @@ PyObject* PythonError::object() const noexcept {
   return Py_NewRef(exception_);
 }
 
+bool PythonError::is_cancellation() const noexcept {
+  return PyErr_GivenExceptionMatches(exception_, types().cancelled) != 0;
+}
+
 int PythonError::traverse(visitproc visit, void* arg) const {  // Py_VISIT wants these names
   Py_VISIT(exception_);
   Py_VISIT(traceback_);
@@ -159,7 +163,8 @@ bool add_error_types(PyObject* module) {
          add(module, t.dependency_failed, "DependencyFailed",
              "The task did not run because one that it depends on failed; `__cause__` is that failure.",
              PyTuple_Pack(1, t.error)) &&
-         add(module, t.cancelled, "TaskCancelled", "The task was cancelled before it started.",
+         add(module, t.cancelled, "TaskCancelled",
+             "The task was cancelled: before it started, or in its body, which raised this when asked to stop.",
              PyTuple_Pack(1, t.error));
 }
 

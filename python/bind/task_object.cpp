@@ -175,6 +175,27 @@ PyObject* done(PyObject* self, PyObject* /*unused*/) {
   return PyBool_FromLong(tasks::done(*cast(self)->record) ? 1 : 0);
 }
 
+PyObject* cancel(PyObject* self, PyObject* /*unused*/) {
+  Record& record = *cast(self)->record;
+  try {
+    check_owned(runtime::Engine::of(record));
+    const EngineCall call;
+    return PyBool_FromLong(detail::cancel(record) ? 1 : 0);
+  } catch (...) {
+    return raise_current();
+  }
+}
+
+PyObject* cancelled(PyObject* self, PyObject* /*unused*/) {
+  const Record& record = *cast(self)->record;
+  return PyBool_FromLong(tasks::done(record) && (tasks::flags_of(record) & tasks::state::kCancelled) != 0 ? 1 : 0);
+}
+
+PyObject* running(PyObject* self, PyObject* /*unused*/) {
+  const Record& record = *cast(self)->record;
+  return PyBool_FromLong(!tasks::done(record) && (tasks::flags_of(record) & tasks::state::kStarted) != 0 ? 1 : 0);
+}
+
 /// Calls `callback(task)`; what it raises goes to sys.unraisablehook.
 void call_back(PyObject* callback, PyObject* task) {
   PyObject* answer = PyObject_CallOneArg(callback, task);
@@ -264,6 +285,13 @@ PyMethodDef methods[] = {
      "raise, or None."},
     {"done", &done, METH_NOARGS,
      "done($self)\n--\n\nTrue once the body returned or raised, or the task was cancelled."},
+    {"cancel", &cancel, METH_NOARGS,
+     "cancel($self)\n--\n\nCancel the task if it has not started, and with it those that depend on it; ask its body "
+     "to stop if it runs.\n\nReturns:\n    True if the task will not run, or was cancelled before. False if it runs, "
+     "which context().cancelled then\n    shows, or is over.\n\nRaises:\n    UsageError: the id is not spawned."},
+    {"cancelled", &cancelled, METH_NOARGS, "cancelled($self)\n--\n\nTrue once the task was cancelled."},
+    {"running", &running, METH_NOARGS,
+     "running($self)\n--\n\nTrue while the body runs: it has started, and is not done."},
     {"add_done_callback", &add_done_callback, METH_O,
      "add_done_callback($self, callback, /)\n--\n\nCall `callback(task)` once the task is done: at once if it is, else "
      "on a worker.\n\n"

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from polyreme._core import (
+    Context,
     CycleError,
     DependencyFailed,
     DuplicateIdError,
@@ -22,6 +23,7 @@ from polyreme._core import (
     Task,
     TaskCancelled,
     UsageError,
+    context,
 )
 from polyreme._core import version as __version__
 from polyreme._runtime import Runtime
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from polyreme._executor import Executor
 
 __all__ = [
+    "Context",
     "CycleError",
     "DependencyFailed",
     "DuplicateIdError",
@@ -45,6 +48,7 @@ __all__ = [
     "TaskCancelled",
     "UsageError",
     "__version__",
+    "context",
 ]
 
 

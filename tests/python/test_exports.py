@@ -16,6 +16,7 @@ from polyreme import _core
 from programs import run
 
 PUBLIC = {
+    "Context",
     "CycleError",
     "DependencyFailed",
     "DuplicateIdError",
@@ -30,12 +31,14 @@ PUBLIC = {
     "TaskCancelled",
     "UsageError",
     "__version__",
+    "context",
 }
 
 # What users may rely on, class by class.
 MEMBERS = {
     "Runtime": {"close", "closed", "producer", "space", "spawn", "stats", "task", "trace", "wait", "workers"},
-    "Task": {"add_done_callback", "done", "exception", "name", "result"},
+    "Task": {"add_done_callback", "cancel", "cancelled", "done", "exception", "name", "result", "running"},
+    "Context": {"cancelled", "name", "raise_if_cancelled"},
     "Space": {"name"},
     "Slice": set(),
     "Executor": {"map", "shutdown", "submit"},

@@ -104,6 +104,16 @@ void construct_body(void* storage, Parts&&... parts) {
   }
 }
 
+/// Bodies that ask for their record get it.
+template <class Body>
+decltype(auto) call_body(Body& body, [[maybe_unused]] Record& self) {
+  if constexpr (std::is_invocable_v<Body&, Record&>) {
+    return body(self);
+  } else {
+    return body();
+  }
+}
+
 /// Destroys the body when the scope ends, be it by an exception.
 template <class Body>
 struct BodyEnd {
@@ -115,15 +125,15 @@ template <class Body, class Result>
 void run_body(void* storage, Record& self) {
   if constexpr (std::is_void_v<Result>) {
     const BodyEnd<Body> end{storage};
-    (*body_in<Body>(storage))(self);
+    call_body(*body_in<Body>(storage), self);
   } else {
     using Kept = Stored<Result>;
     const auto call = [&]() -> Kept {
       const BodyEnd<Body> end{storage};
       if constexpr (std::is_reference_v<Result>) {
-        return &(*body_in<Body>(storage))(self);
+        return &call_body(*body_in<Body>(storage), self);
       } else {
-        return (*body_in<Body>(storage))(self);
+        return call_body(*body_in<Body>(storage), self);
       }
     };
     if constexpr (kInlineResult<Kept>) {
