@@ -2,6 +2,8 @@
 
 #include "errors.hpp"
 #include "interpreter.hpp"
+#include "native_arguments.hpp"
+#include "native_body.hpp"
 #include "task/record.hpp"
 #include "task_object.hpp"
 
@@ -24,7 +26,7 @@ Body& body_in(void* storage) noexcept {
   return *static_cast<Body*>(storage);
 }
 
-/// The argument as the body sees it. New reference.
+/// The argument as the body sees it. New reference; null with an error set.
 PyObject* received(PyObject* argument) noexcept {
   if (!is_task(argument)) return Py_NewRef(argument);
   // Done and successful, or the body would not start.
@@ -38,6 +40,7 @@ bool receive_keywords(PyObject* keywords) noexcept {
   for (Py_ssize_t at = 0; PyDict_Next(keywords, &at, &key, &value) != 0;) {
     if (!is_task(value)) continue;
     PyObject* received_value = received(value);
+    if (received_value == nullptr) return false;
     const int set = PyDict_SetItem(keywords, key, received_value);
     Py_DECREF(received_value);
     if (set < 0) return false;
@@ -50,8 +53,14 @@ PyObject* call_boxed(const Body& body) noexcept {
   const Py_ssize_t count = PyTuple_GET_SIZE(given);
   PyObject* arguments = PyTuple_New(count);
   if (arguments == nullptr) return nullptr;
-  for (Py_ssize_t i = 0; i < count; ++i)
-    PyTuple_SET_ITEM(arguments, i, received(PyTuple_GET_ITEM(given, i)));
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    PyObject* value = received(PyTuple_GET_ITEM(given, i));
+    if (value == nullptr) {
+      Py_DECREF(arguments);
+      return nullptr;
+    }
+    PyTuple_SET_ITEM(arguments, i, value);
+  }
   PyObject* keywords = body.arguments[1];
   if (keywords != nullptr && !receive_keywords(keywords)) {
     Py_DECREF(arguments);
@@ -71,6 +80,7 @@ PyObject* call_in_place(Body& body) noexcept {
       body.arguments[i] = result_object(*record_of(argument));
       Py_DECREF(argument);
       argument = body.arguments[i];
+      if (argument == nullptr) return nullptr;
     }
     row[i + 1] = argument;
   }
@@ -166,7 +176,8 @@ bool fill_body(Record& record, PyObject* fn, PyObject* const* arguments, Py_ssiz
 }
 
 PyObject* result_object(const Record& record) noexcept {
-  if (record.ops != &kPythonOps) return Py_NewRef(Py_None);
+  if (record.ops != &kPythonOps) [[unlikely]]
+    return scalar_object(scalar_result(record), record.body);
   return Py_NewRef(*reinterpret_cast<PyObject* const*>(record.body));
 }
 

@@ -28,8 +28,8 @@ inline constexpr Py_ssize_t kInlineArguments = 4;
 /// The operations of Python bodies.
 [[nodiscard]] const detail::BodyOps& python_ops() noexcept;
 
-/// The result of a done, successful task, as a new reference. None is not kept; values of C++ tasks are not Python
-/// objects: None.
+/// The result of a done, successful task, as a new reference: null with an error set if there is no memory for one.
+/// None is not kept; of values that are no Python objects only scalars can be read, others are None.
 [[nodiscard]] PyObject* result_object(const Record& record) noexcept;
 
 }  // namespace polyreme::python

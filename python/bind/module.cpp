@@ -5,6 +5,7 @@
 #include "graph_run.hpp"
 #include "graph_run_check.hpp"
 #include "graphs.hpp"
+#include "native_function.hpp"
 #include "runtime_object.hpp"
 #include "space_object.hpp"
 #include "task_object.hpp"
@@ -14,7 +15,8 @@
 NB_MODULE(_core, m) {
   namespace python = polyreme::python;
   if (!python::add_error_types(m.ptr()) || !python::add_task_type(m.ptr()) || !python::add_space_types(m.ptr()) ||
-      !python::add_runtime_type(m.ptr()) || !python::add_context_type(m.ptr())) {
+      !python::add_runtime_type(m.ptr()) || !python::add_context_type(m.ptr()) ||
+      !python::add_native_function_type(m.ptr())) {
     throw nanobind::python_error();
   }
   python::add_graphs(m);

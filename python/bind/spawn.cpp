@@ -3,6 +3,8 @@
 #include "body.hpp"
 #include "errors.hpp"
 #include "interpreter.hpp"
+#include "native_body.hpp"
+#include "native_function.hpp"
 #include "task/record.hpp"
 #include "task_object.hpp"
 
@@ -138,6 +140,12 @@ bool refuse_suspending(PyObject* fn) noexcept {
   return false;
 }
 
+bool bind_native(PyObject* fn, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords, BoundCall& out) {
+  if (keywords == nullptr) return bind_call(fn, arguments, count, out);
+  PyErr_Format(PyExc_TypeError, "%R takes its arguments by position, not as kwargs=", fn);
+  return false;
+}
+
 }  // namespace
 
 const SpawnSite* current_site() {
@@ -196,16 +204,19 @@ bool parse_keywords(PyObject* const* values, PyObject* names, const char* functi
 
 PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* arguments, Py_ssize_t count,
                 const SpawnKeywords& keywords, const SpawnSite* site, BeforeCommit before_commit, void* self) {
-  if (PyCallable_Check(fn) == 0) {
+  const bool is_native = is_native_function(fn);
+  if (!is_native && PyCallable_Check(fn) == 0) {
     return PyErr_Format(PyExc_TypeError, "a task's body must be callable, not %R", fn);
   }
-  if (!refuse_suspending(fn)) return nullptr;
+  if (!is_native && !refuse_suspending(fn)) return nullptr;
   if (keywords.id != nullptr && !is_id(keywords.id)) {
     return PyErr_Format(PyExc_TypeError, "id= is an entry of a space, such as T[3], not %R", keywords.id);
   }
   drop_put_aside();
   const Owned<PyObject> own_keywords(copied(keywords.keywords));
   if (keywords.keywords != nullptr && own_keywords == nullptr && PyErr_Occurred() != nullptr) return nullptr;
+  BoundCall native_call;
+  if (is_native && !bind_native(fn, arguments, count, own_keywords.get(), native_call)) return nullptr;
   // The handle, too, is made before the dependencies are read: an allocation may run the garbage collector, and that a
   // destructor which drops the tasks that `after` lists.
   Owned<TaskObject> handle(make_blank_task());
@@ -227,16 +238,18 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
   std::string_view name;
   if ((keywords.name != nullptr || tracing) && !spawn_name(keywords, fn, tracing, name)) return nullptr;
   try {
-    const detail::BodyOps& ops = python_ops();
-    constexpr detail::Domain kDomain = detail::Domain::kInterpreter;
-    Record& record = keywords.id != nullptr   ? engine.begin_spawn_into(*record_of(keywords.id), ops, {}, kDomain, name)
-                     : name.data() != nullptr ? engine.begin_named_spawn(ops, {}, kDomain, name, nullptr, {})
-                                              : engine.begin_spawn(ops, {}, kDomain);
+    const detail::BodyOps& ops = is_native ? native_ops(native_call) : python_ops();
+    const detail::Domain domain = is_native ? native_domain(native_call) : detail::Domain::kInterpreter;
+    Record& record = keywords.id != nullptr   ? engine.begin_spawn_into(*record_of(keywords.id), ops, {}, domain, name)
+                     : name.data() != nullptr ? engine.begin_named_spawn(ops, {}, domain, name, nullptr, {})
+                                              : engine.begin_spawn(ops, {}, domain);
     if (site != nullptr) {
       record.site.elsewhere = site;
       record.flags |= tasks::kForeignSite;
     }
-    if (!fill_body(record, fn, arguments, count, own_keywords.get())) {
+    const bool filled =
+        is_native ? fill_native_body(record, native_call) : fill_body(record, fn, arguments, count, own_keywords.get());
+    if (!filled) {
       engine.abort_spawn(record);
       return nullptr;
     }

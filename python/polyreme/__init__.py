@@ -16,6 +16,7 @@ from polyreme._core import (
     DependencyFailed,
     DuplicateIdError,
     MissingTaskError,
+    NativeFunction,
     PolyremeError,
     RuntimeClosedError,
     Slice,
@@ -31,6 +32,7 @@ from polyreme._runtime import Runtime
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from polyreme._executor import Executor
+    from polyreme._native import native
 
 __all__ = [
     "Context",
@@ -39,6 +41,7 @@ __all__ = [
     "DuplicateIdError",
     "Executor",
     "MissingTaskError",
+    "NativeFunction",
     "PolyremeError",
     "Runtime",
     "RuntimeClosedError",
@@ -49,16 +52,22 @@ __all__ = [
     "UsageError",
     "__version__",
     "context",
+    "native",
 ]
 
 
-def __getattr__(name: str) -> object:
-    # concurrent.futures costs more to import than all of polyreme: only who asks for it pays.
-    if name == "Executor":
-        from polyreme._executor import Executor
+# What these import costs more than all of polyreme: only who asks for it pays.
+_LAZY = {"Executor": "polyreme._executor", "native": "polyreme._native"}
 
-        globals()["Executor"] = Executor
-        return Executor
+
+def __getattr__(name: str) -> object:
+    module = _LAZY.get(name)
+    if module is not None:
+        import importlib
+
+        found = getattr(importlib.import_module(module), name)
+        globals()[name] = found
+        return found
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Mapping
 from types import GenericAlias
-from typing import Any, Generic, Literal, TypeAlias, TypedDict, TypeVar, final, overload
+from typing import Any, Generic, Literal, Self, TypeAlias, TypedDict, TypeVar, final, overload
 
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
@@ -75,6 +75,19 @@ class Context:
     def raise_if_cancelled(self) -> None: ...
 
 def context() -> Context: ...
+
+# ---- native bodies
+
+@final
+class NativeFunction:
+    __name__: str
+    __qualname__: str
+    def __new__(cls, address: int, name: str, result: str, parameters: tuple[str, ...], owner: object, /) -> Self: ...
+    @property
+    def signature(self) -> str: ...
+    @property
+    def address(self) -> int: ...
+    def __call__(self, *args: object) -> Any: ...
 
 # ---- the runtime
 

@@ -124,6 +124,7 @@ void Engine::abort_spawn(Record& record) noexcept {
   record.ops = nullptr;
   record.site.here = {};
   graph::for_each_block(record, [this](void* block) { free_block(block); });
+  record.scalar_result = false;
   record.flags = 0;
   const bool was_named = record.rare != nullptr && record.rare->space != nullptr;
   if (record.rare != nullptr && record.rare->space != nullptr) {

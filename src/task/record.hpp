@@ -148,7 +148,7 @@ struct alignas(kRecordBytes) Record {
   sync::Atomic<std::uintptr_t> successors;  ///< tagged list head, or kClosed
   sync::Atomic<std::uint32_t> pending;      ///< predecessors that are not done, or kUncommitted
   detail::Domain domain;
-  std::uint8_t unused;
+  bool scalar_result;   ///< said at the spawn: the result, if the body succeeds, is a number in its first bytes
   std::uint16_t flags;  ///< kFullRoad …
   RarePointer rare;
   std::uint64_t id;  ///< unique within the runtime, ascending by producer
@@ -179,6 +179,7 @@ inline void reset(Record& record, std::uint64_t references, std::uint64_t flags)
   record.successors.store(0, sync::memory_order_relaxed);
   record.pending.store(kUncommitted, sync::memory_order_relaxed);
   record.domain = detail::Domain::kNative;
+  record.scalar_result = false;
   record.flags = 0;
   record.rare = nullptr;
   record.ops = nullptr;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -52,6 +53,11 @@ json.dump(outputs, sys.stdout)
 """
 
 
+def lacks_library(block: Block) -> bool:
+    """Whether a block shows how to use a library that the tests do without."""
+    return "import numba" in block.code and importlib.util.find_spec("numba") is None
+
+
 def cpp_blocks() -> list[Block]:
     return [block for page in PAGES for block in blocks_of(page) if block.language == "cpp"]
 
@@ -75,7 +81,7 @@ def run_python(arguments: list[str], cwd: Path, given: str = "") -> subprocess.C
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_blocks_run_and_print_what_the_page_says(page: Path, tmp_path: Path) -> None:
     languages = ("python", "sh") if page in TUTORIAL else ("python",)
-    blocks = [block for block in blocks_of(page) if block.language in languages]
+    blocks = [block for block in blocks_of(page) if block.language in languages and not lacks_library(block)]
     if not blocks:
         return  # a page in prose, or one of C++ only
     given = json.dumps([[str(page), block.line, block.language, block.code] for block in blocks])

@@ -22,6 +22,7 @@ PUBLIC = {
     "DuplicateIdError",
     "Executor",
     "MissingTaskError",
+    "NativeFunction",
     "PolyremeError",
     "Runtime",
     "RuntimeClosedError",
@@ -32,6 +33,7 @@ PUBLIC = {
     "UsageError",
     "__version__",
     "context",
+    "native",
 }
 
 # What users may rely on, class by class.
@@ -41,6 +43,7 @@ MEMBERS = {
     "Context": {"cancelled", "name", "raise_if_cancelled"},
     "Space": {"name"},
     "Slice": set(),
+    "NativeFunction": {"address", "signature"},
     "Executor": {"map", "shutdown", "submit"},
 }
 
@@ -54,7 +57,7 @@ def test_the_public_names() -> None:
 
 
 def test_nothing_else_is_public() -> None:
-    pr.Executor  # noqa: B018  made when first asked for
+    pr.Executor, pr.native  # noqa: B018  made when first asked for
     modules = {name for name in vars(pr) if not name.startswith("_")} - PUBLIC
     assert modules <= {"annotations", "TYPE_CHECKING"}
 
