@@ -12,7 +12,7 @@
 #include "launch/back_pressure.hpp"
 #include "sync/atomic.hpp"
 #include "sync/deque.hpp"
-#include "task/record.hpp"
+#include "task/entry.hpp"
 
 #include <array>
 #include <cstdint>
@@ -41,11 +41,11 @@ class OwnedCounter {
 struct alignas(base::kCacheLine) Lane {
   explicit Lane(base::BlockDepot& depot, std::uint32_t lane_index) : blocks(depot), index(lane_index) {}
 
-  [[nodiscard]] sync::StealDeque<tasks::Record*>& queue(detail::Domain domain) noexcept {
+  [[nodiscard]] sync::StealDeque<tasks::Entry*>& queue(detail::Domain domain) noexcept {
     return queues[static_cast<std::size_t>(domain)];
   }
 
-  std::array<sync::StealDeque<tasks::Record*>, 2> queues;  ///< by domain
+  std::array<sync::StealDeque<tasks::Entry*>, 2> queues;  ///< by domain
   base::BlockCache blocks;
   const std::uint32_t index;
   std::uint32_t slot = ~0U;   ///< the slot it belongs to, or ~0 for a foreign thread's

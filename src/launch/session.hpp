@@ -16,7 +16,7 @@
 // A task that becomes ready on completion of its last predecessor runs next on the same thread, without a queue, at
 // most kChain times in a row.
 //
-// Port is the runtime: `Record* run(Record&, Lane&)` runs one task and returns one that it made ready for this thread,
+// Port is the runtime: `Entry* run(Entry&, Lane&)` runs one task and returns one that it made ready for this thread,
 // or null.
 #pragma once
 
@@ -55,9 +55,9 @@ struct Deck {
   }
 
   /// Makes a ready task visible in `lane` (owned by the caller) and sees to it that someone comes.
-  void push(Lane& lane, tasks::Record& record) {
-    const detail::Domain domain = record.domain;
-    lane.queue(domain).push(&record);
+  void push(Lane& lane, tasks::Entry& entry) {
+    const detail::Domain domain = entry.domain;
+    lane.queue(domain).push(&entry);
     if (!pool.should_wake()) return;
     // Whoever queues for the interpreter looks for more once it is inside.
     if (domain == detail::Domain::kInterpreter && gate.someone_queues()) return;
@@ -101,13 +101,13 @@ class Session {
     while (true) {
       if (deck_.pool.slot_wanted() && hand_over()) return Stop::kLostSlot;
       if (stop_ != nullptr && stop_->load(std::memory_order_relaxed)) return Stop::kAsked;
-      tasks::Record* record = next();
-      if (record == nullptr) {
-        record = search(asked);
-        if (record == nullptr) return asked_ ? Stop::kAsked : Stop::kNoWork;
+      tasks::Entry* entry = next();
+      if (entry == nullptr) {
+        entry = search(asked);
+        if (entry == nullptr) return asked_ ? Stop::kAsked : Stop::kNoWork;
       }
       stop_searching(true);
-      run_chain(record);
+      run_chain(entry);
     }
   }
 
@@ -135,7 +135,7 @@ class Session {
   void clear_searching() noexcept { searching_ = false; }
 
  private:
-  using Queue = sync::StealDeque<tasks::Record*>;
+  using Queue = sync::StealDeque<tasks::Entry*>;
 
   bool hand_over() {
     stop_searching(true);
@@ -143,68 +143,68 @@ class Session {
     return deck_.pool.yield_slot(slot_);
   }
 
-  void run_chain(tasks::Record* record) {
-    for (std::uint32_t length = 0; record != nullptr; ++length) {
-      const detail::Domain domain = record->domain;
+  void run_chain(tasks::Entry* entry) {
+    for (std::uint32_t length = 0; entry != nullptr; ++length) {
+      const detail::Domain domain = entry->domain;
       const bool enough = length == kChain || (stop_ != nullptr && stop_->load(std::memory_order_relaxed));
       if (enough || (domain == detail::Domain::kInterpreter) != inside_) {
         if (enough || domain == detail::Domain::kInterpreter) {
-          deck_.push(*lane_, *record);
+          deck_.push(*lane_, *entry);
           return;
         }
         leave_interpreter();
       }
-      record = port_.run(*record, *lane_);
+      entry = port_.run(*entry, *lane_);
     }
   }
 
-  tasks::Record* next() {
+  tasks::Entry* next() {
     if (++tick_ - last_turn_ > kFairness) {
-      if (tasks::Record* record = fair_turn(); record != nullptr) return record;
+      if (tasks::Entry* entry = fair_turn(); entry != nullptr) return entry;
     }
-    tasks::Record* record = nullptr;
+    tasks::Entry* entry = nullptr;
     if (inside_) {
-      if (hold_lasts() && take_interpreter_work(record)) return record;
+      if (hold_lasts() && take_interpreter_work(entry)) return entry;
       leave_interpreter();
-      if (lane_->queue(detail::Domain::kNative).pop(record)) return record;
+      if (lane_->queue(detail::Domain::kNative).pop(entry)) return entry;
       return try_enter() ? pick_inside() : nullptr;
     }
-    if (lane_->queue(detail::Domain::kNative).pop(record)) return record;
+    if (lane_->queue(detail::Domain::kNative).pop(entry)) return entry;
     if (!lane_->queue(detail::Domain::kInterpreter).looks_empty() && try_enter()) return pick_inside();
     return nullptr;
   }
 
-  tasks::Record* fair_turn() {
+  tasks::Entry* fair_turn() {
     last_turn_ = tick_;
     other_side_first_ = !other_side_first_;
-    tasks::Record* record = other_side_first_ ? take_from_other_side() : take_from_this_side();
-    if (record == nullptr) record = other_side_first_ ? take_from_this_side() : take_from_other_side();
-    return record;
+    tasks::Entry* entry = other_side_first_ ? take_from_other_side() : take_from_this_side();
+    if (entry == nullptr) entry = other_side_first_ ? take_from_this_side() : take_from_other_side();
+    return entry;
   }
 
-  tasks::Record* take_from_this_side() {
+  tasks::Entry* take_from_this_side() {
     return take_foreign(inside_ ? detail::Domain::kInterpreter : detail::Domain::kNative);
   }
 
-  tasks::Record* take_from_other_side() {
+  tasks::Entry* take_from_other_side() {
     if (inside_) {
-      tasks::Record* record = take_foreign(detail::Domain::kNative);
-      if (record == nullptr && !lane_->queue(detail::Domain::kNative).pop(record)) return nullptr;
+      tasks::Entry* entry = take_foreign(detail::Domain::kNative);
+      if (entry == nullptr && !lane_->queue(detail::Domain::kNative).pop(entry)) return nullptr;
       leave_interpreter();
-      return record;
+      return entry;
     }
     if (deck_.interpreter == nullptr || !interpreter_work_waits() || !try_enter()) return nullptr;
-    tasks::Record* record = take_foreign(detail::Domain::kInterpreter);
-    return record != nullptr ? record : pick_inside();
+    tasks::Entry* entry = take_foreign(detail::Domain::kInterpreter);
+    return entry != nullptr ? entry : pick_inside();
   }
 
   /// From foreign lanes, unless that was done since the last turn.
-  tasks::Record* take_foreign(detail::Domain domain) {
+  tasks::Entry* take_foreign(detail::Domain domain) {
     const bool taken = std::exchange(taken_from_foreign_[static_cast<std::size_t>(domain)], false);
     if (taken) return nullptr;
-    tasks::Record* record = steal_from(domain, true);
+    tasks::Entry* entry = steal_from(domain, true);
     taken_from_foreign_[static_cast<std::size_t>(domain)] = false;  // the next turn asks again
-    return record;
+    return entry;
   }
 
   /// In the own queue or in foreign lanes; other slots see to theirs.
@@ -217,15 +217,15 @@ class Session {
     return false;
   }
 
-  bool take_interpreter_work(tasks::Record*& record) {
-    if (lane_->queue(detail::Domain::kInterpreter).pop(record)) return true;
-    record = steal_from(detail::Domain::kInterpreter, false);
-    return record != nullptr;
+  bool take_interpreter_work(tasks::Entry*& entry) {
+    if (lane_->queue(detail::Domain::kInterpreter).pop(entry)) return true;
+    entry = steal_from(detail::Domain::kInterpreter, false);
+    return entry != nullptr;
   }
 
-  tasks::Record* pick_inside() {
-    tasks::Record* record = nullptr;
-    if (take_interpreter_work(record)) return record;
+  tasks::Entry* pick_inside() {
+    tasks::Entry* entry = nullptr;
+    if (take_interpreter_work(entry)) return entry;
     leave_interpreter();
     return nullptr;
   }
@@ -263,14 +263,14 @@ class Session {
   }
 
   template <class Asked>
-  tasks::Record* search(Asked&& asked) {
+  tasks::Entry* search(Asked&& asked) {
     asked_ = false;
     leave_interpreter();
     if (!searching_) searching_ = deck_.pool.try_begin_search();
     if (!searching_) return steal();
     const std::uint64_t begin = base::ticks();
     while (true) {
-      if (tasks::Record* record = steal(); record != nullptr) return record;
+      if (tasks::Entry* entry = steal(); entry != nullptr) return entry;
       if (asked()) {
         asked_ = true;
         return nullptr;
@@ -281,8 +281,8 @@ class Session {
     }
   }
 
-  tasks::Record* steal() {
-    if (tasks::Record* record = steal_from(detail::Domain::kNative, false); record != nullptr) return record;
+  tasks::Entry* steal() {
+    if (tasks::Entry* entry = steal_from(detail::Domain::kNative, false); entry != nullptr) return entry;
     if (deck_.interpreter == nullptr || deck_.gate.someone_queues()) return nullptr;
     for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n; ++i) {
       if (!deck_.lanes[i].queue(detail::Domain::kInterpreter).looks_empty()) {
@@ -293,7 +293,7 @@ class Session {
   }
 
   /// Takes half of some lane's queue: one to run, the rest to the own queue.
-  tasks::Record* steal_from(detail::Domain domain, bool foreign_only) {
+  tasks::Entry* steal_from(detail::Domain domain, bool foreign_only) {
     const std::uint32_t count = deck_.lanes.size();
     const std::uint32_t begin = foreign_only ? 0 : static_cast<std::uint32_t>(next_random() % count);
     for (std::uint32_t i = 0; i < count; ++i) {
@@ -310,7 +310,7 @@ class Session {
       for (std::uint32_t k = 1; k < taken && k < kPrefetch; ++k)
         prefetch(loot_[k]);
       if (taken > 1) {
-        lane_->queue(domain).push_reversed(std::span<tasks::Record* const>(loot_.data() + 1, taken - 1));
+        lane_->queue(domain).push_reversed(std::span<tasks::Entry* const>(loot_.data() + 1, taken - 1));
         if (deck_.pool.should_wake() && !searching_) deck_.pool.wake_one();
       }
       return loot_[0];
@@ -318,8 +318,8 @@ class Session {
     return nullptr;
   }
 
-  static void prefetch(const tasks::Record* record) noexcept {
-    const char* line = reinterpret_cast<const char*>(record);
+  static void prefetch(const tasks::Entry* entry) noexcept {
+    const char* line = reinterpret_cast<const char*>(entry);
     base::prefetch_for_write(line);
     base::prefetch_for_write(line + base::kCacheLine);
   }
@@ -350,7 +350,7 @@ class Session {
   const std::uint64_t hold_ticks_ = kHoldUs * base::ticks_per_us();
   const std::uint64_t spin_ticks_ = kSpinUs * base::ticks_per_us();
   std::uint64_t random_ = reinterpret_cast<std::uintptr_t>(this) | 1;
-  std::array<tasks::Record*, 256> loot_;
+  std::array<tasks::Entry*, 256> loot_;
 };
 
 }  // namespace polyreme::launch

@@ -245,7 +245,8 @@ void Engine::launch(Record& record) {
 
 // ---- run
 
-Record* Engine::run(Record& record, launch::Lane& lane) noexcept {
+tasks::Entry* Engine::run(tasks::Entry& entry, launch::Lane& lane) noexcept {
+  auto& record = static_cast<Record&>(entry);
   if (!tasks::try_start(record)) {
     // A helping waiter claimed it and left the engine's reference to this queue entry.
     release(record);

@@ -136,7 +136,7 @@ class Engine final : public graph::RecordSource {
   void hold_back(launch::Lane& lane);
 
   // ---- run (called by sessions)
-  tasks::Record* run(tasks::Record& record, launch::Lane& lane) noexcept;
+  tasks::Entry* run(tasks::Entry& entry, launch::Lane& lane) noexcept;
   /// The same for a task that a helping waiter has claimed.
   tasks::Record* run_claimed(tasks::Record& record, launch::Lane& lane) noexcept;
   [[nodiscard]] launch::Lane& add_foreign_lane();

@@ -186,13 +186,13 @@ void Engine::close() {
 }
 
 void Engine::drop_stale_entries() noexcept {
-  std::array<tasks::Record*, 64> stale;
+  std::array<tasks::Entry*, 64> stale;
   for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n; ++i) {
     for (auto& queue : deck_.lanes[i].queues) {
       std::uint32_t count = 0;
       while (queue.steal_half(stale, count) != sync::Steal::kEmpty) {
         for (std::uint32_t k = 0; k < count; ++k)
-          release(*stale[k]);
+          release(static_cast<tasks::Record&>(*stale[k]));
       }
     }
     // Its thread may sleep until a thief has made room, and there is no thief left.

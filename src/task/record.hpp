@@ -26,6 +26,7 @@
 #include "base/checks.hpp"
 #include "base/layout.hpp"
 #include "sync/atomic.hpp"
+#include "task/entry.hpp"
 
 #include <cstdint>
 #include <exception>
@@ -142,14 +143,14 @@ inline constexpr std::uint32_t kUncommitted = 0xffff'ffffU;
 /// larger.
 inline constexpr std::size_t kRecordBytes = sync::kModelChecked ? 512 : 2 * base::kCacheLine;
 
-struct alignas(kRecordBytes) Record {
-  // ---- line 0
+/// The first word of a record, and so of its block.
+struct StateWord {
   sync::Atomic<std::uint64_t> state;
+};
+
+struct alignas(kRecordBytes) Record : StateWord, Entry {
+  // ---- line 0, after the state word and the entry
   sync::Atomic<std::uintptr_t> successors;  ///< tagged list head, or kClosed
-  sync::Atomic<std::uint32_t> pending;      ///< predecessors that are not done, or kUncommitted
-  detail::Domain domain;
-  bool scalar_result;   ///< said at the spawn: the result, if the body succeeds, is a number in its first bytes
-  std::uint16_t flags;  ///< kFullRoad …
   RarePointer rare;
   std::uint64_t id;  ///< unique within the runtime, ascending by producer
   Edge edges[kInlineEdges];
@@ -170,7 +171,11 @@ inline constexpr std::uint16_t kStopped = 16;  ///< its body ran, and ended beca
 
 static_assert(sizeof(Record) == kRecordBytes);
 #ifndef POLYREME_SYNC_RELACY
-static_assert(offsetof(Record, body) == detail::kBodyOffset);
+// The body and what follows it fill the record's end, so the body begins where the front expects it.
+static_assert(sizeof(Record::body) + sizeof(Record::ops) + sizeof(Record::Site) == kRecordBytes - detail::kBodyOffset);
+static_assert(sizeof(Entry) + sizeof(Record::state) + sizeof(Record::successors) + sizeof(Record::rare) +
+                  sizeof(Record::id) + sizeof(Record::edges) ==
+              detail::kBodyOffset);
 #endif
 
 /// Makes fresh memory a record that is being built, with `references` references. Not ready: it is uncommitted.

@@ -34,7 +34,8 @@ class CountingInterpreter final : public Interpreter {
 /// One slot, one foreign thread's lane, and bodies that the tests choose.
 class LaunchSession : public testing::Test {
  public:
-  Record* run(Record& record, Lane& /*lane*/) {
+  tasks::Entry* run(tasks::Entry& entry, Lane& /*lane*/) {
+    const auto& record = static_cast<Record&>(entry);
     EXPECT_EQ(interpreter_.inside(), record.domain == Domain::kInterpreter ? 1 : 0);
     const auto body = std::move(bodies_[record.id - 1]);  // it may push, and so move the others
     body();

@@ -155,8 +155,8 @@ class Crew {
 
   // ---- the port of launch::Session
 
-  tasks::Record* run(tasks::Record& record, launch::Lane& lane) noexcept {
-    Task& task = task_of(record);
+  tasks::Entry* run(tasks::Entry& entry, launch::Lane& lane) noexcept {
+    Task& task = task_of(static_cast<tasks::Record&>(entry));
     require(task.argument.get() == kResult, "a body does not see its arguments");
     require(task.result.get() == 0, "a task ran twice");
     task.result.set(kResult);
