@@ -184,6 +184,22 @@ def make_groups(build: Path) -> tuple[Group, ...]:
             },
         ),
         Group(
+            name="native",
+            title="Python: spawn of C functions, run and wait",
+            unit="us a task",
+            rows=("independent, native", "chain, native"),
+            programs=(
+                Program(
+                    "polyreme",
+                    (*_python("spawn_native"), "--library", str(build / "bench/cpp/libbench_native_body.so")),
+                    _spawn_values("us_per_task"),
+                    quick=("--repeats", "2", "--divide", "8"),
+                    module="polyreme",
+                ),
+            ),
+            budget={"independent, native": 0.15},
+        ),
+        Group(
             name="startup",
             title="Python: what an import and a first task add to the start of an interpreter",
             unit="ms",

@@ -23,6 +23,10 @@ Run = Callable[[Graph, Body], None]
 DECORATED_CHAIN = "chain, decorator"
 ROW_NAMES = (*GRAPH_NAMES, DECORATED_CHAIN)
 
+# Rows of bench.python.spawn_native.
+NATIVE_INDEPENDENT = "independent, native"
+NATIVE_CHAIN = "chain, native"
+
 
 class WrongOrderError(Exception):
     """A runtime lost a task, repeated one, or ran one too early."""

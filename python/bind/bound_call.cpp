@@ -123,16 +123,17 @@ void BoundCall::receive_one(std::size_t index, const Record& producer) {
 }
 
 bool BoundCall::fits_words() const noexcept {
-  const std::vector<Parameter>& parameters = shared_->code().parameters();
-  const auto pointers = static_cast<std::size_t>(std::ranges::count(parameters, CType::kPointer, &Parameter::type));
-  return tasks_ == 0 && 1 + parameters.size() + pointers <= kWords;
+  const NativeCode& code = shared_->code();
+  return tasks_ == 0 && 1 + code.parameters().size() + code.pointers() <= kWords;
 }
 
 void BoundCall::move_to(Word* words) noexcept {
   const std::vector<Parameter>& parameters = shared_->code().parameters();
   Word* place = std::copy_n(words_.begin(), bound_, words + 1);
-  for (std::uint32_t i = 0; i < bound_; ++i) {
-    if (parameters[i].type == CType::kPointer) *place++ = reinterpret_cast<std::uintptr_t>(kept_[i]);
+  if (shared_->code().pointers() != 0) {
+    for (std::uint32_t i = 0; i < bound_; ++i) {
+      if (parameters[i].type == CType::kPointer) *place++ = reinterpret_cast<std::uintptr_t>(kept_[i]);
+    }
   }
   words[0] = reinterpret_cast<std::uintptr_t>(std::exchange(shared_, nullptr));
   bound_ = 0;
@@ -140,11 +141,9 @@ void BoundCall::move_to(Word* words) noexcept {
 
 void BoundCall::destroy_in(const Word* words) noexcept {
   SharedCode& shared = shared_in(words);
-  const Word* kept = words + 1 + shared.code().parameters().size();
-  for (const Parameter& parameter : shared.code().parameters()) {
-    // NOLINTNEXTLINE(performance-no-int-to-ptr): move_to() put it there
-    if (parameter.type == CType::kPointer) drop_reference(reinterpret_cast<PyObject*>(*kept++));
-  }
+  const Word* const kept = words + 1 + shared.code().parameters().size();
+  for (std::size_t i = 0; i < shared.code().pointers(); ++i)
+    drop_reference(reinterpret_cast<PyObject*>(kept[i]));  // NOLINT(performance-no-int-to-ptr): move_to() put it there
   shared.drop(1);
 }
 

@@ -85,6 +85,7 @@ NativeCode::NativeCode(std::uintptr_t address, CType result, std::vector<Paramet
   std::size_t floats = 0;
   std::size_t words = 0;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    if (parameters_[i].type == CType::kPointer) ++pointers_;
     std::size_t place = 0;
     if (is_floating(parameters_[i].type)) {
       place = floats < kFloatRegisters ? kIntegerRegisters + floats++ : kRegisters + words++;

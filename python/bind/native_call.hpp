@@ -84,6 +84,9 @@ class NativeCode {
   [[nodiscard]] CType result() const noexcept { return result_; }
   [[nodiscard]] const std::vector<Parameter>& parameters() const noexcept { return parameters_; }
 
+  /// How many parameters are pointers.
+  [[nodiscard]] std::size_t pointers() const noexcept { return pointers_; }
+
   /// Calls the function with as many words as it has parameters: integers extended to 64 bits.
   [[nodiscard]] Word call(const Word* arguments) const noexcept;
 
@@ -96,6 +99,7 @@ class NativeCode {
   std::uintptr_t address_;
   CType result_;
   Shape shape_ = Shape::kIntegers;
+  std::size_t pointers_ = 0;
   /// Parameter by parameter, its place in the rows of registers followed by the stack.
   std::array<std::uint8_t, kMaxParameters> place_{};
   std::vector<Parameter> parameters_;

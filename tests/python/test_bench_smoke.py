@@ -9,6 +9,7 @@ import sys
 from math import nan
 from pathlib import Path
 
+import cpp_programs
 import pytest
 
 from bench import render
@@ -73,6 +74,19 @@ def test_spawn_programs_measure_every_graph(script, module, rows):
     results = run_program(script, "--repeats", "2", "--divide", "500")
     assert {result["graph"] for result in results} == rows
     assert all(len(result["us_per_task"]) == 2 and min(result["us_per_task"]) > 0 for result in results)
+
+
+def test_the_native_program_measures_its_rows(tmp_path):
+    library = tmp_path / "libbody.so"
+    source = ROOT / "bench/cpp/native_body.cpp"
+    compile_it = [*cpp_programs.compiler(), "-std=c++20", "-O1", "-fPIC", "-shared", str(source), "-o", str(library)]
+    subprocess.run(compile_it, check=True, timeout=cpp_programs.PATIENCE_S)
+    results = run_program("spawn_native", "--repeats", "2", "--divide", "500", "--library", str(library))
+    assert [(result["runtime"], result["graph"]) for result in results] == [
+        ("polyreme", "independent, native"),
+        ("polyreme", "chain, native"),
+        ("ThreadPoolExecutor", "independent, native"),
+    ]
 
 
 def test_stream_and_startup_programs_run():
