@@ -341,7 +341,7 @@ PyObject* wait_method(PyObject* self, PyObject* arguments) {
       break;
   }
   if (report != 0) {
-    const Engine::Failures failures = engine->take_failures();
+    const runtime::Failures failures = engine->take_failures();
     if (!failures.roots.empty()) return raise_group(failures.roots, failures.cancelled);
   }
   Py_RETURN_TRUE;

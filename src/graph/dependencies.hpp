@@ -1,8 +1,9 @@
 // Where the edges of a task live: three inside its record, more in a chain of blocks.
 //
 // With up to three predecessors every edge is inline. With more, two are inline and the third inline place holds the
-// address of the first block; a block is one allocation unit: the address of the next block, then seven edges. Blocks
-// live as long as the record.
+// address of the first block; a block is one allocation unit: the address of the next block, then seven edges. Its
+// first word is left alone, for it may be read as that of a record (task/record.hpp). Blocks live as long as the
+// record.
 #pragma once
 
 #include "base/slab.hpp"
@@ -17,6 +18,7 @@ namespace polyreme::graph {
 inline constexpr std::size_t kEdgesPerBlock = 7;
 
 struct EdgeBlock {
+  std::uint64_t state_of_a_record;
   EdgeBlock* next;
   BlockEdge edges[kEdgesPerBlock];
 };

@@ -59,12 +59,17 @@ bool Engine::cancel_task(Record& record) {
         end_taken(record);
         return true;
       case tasks::CancelRequest::kNoted:
-        if (const tasks::Rare* rare = record.rare; rare != nullptr && rare->stop != nullptr) rare->stop->request_stop();
+        tell_started(record);
         break;
     }
     if (!tasks::done(record)) return false;
   }
   return (tasks::flags_of(record) & tasks::state::kCancelled) != 0;
+}
+
+/// A body that has started, and may be over, was asked to stop. The caller has a reference.
+void Engine::tell_started(Record& record) noexcept {
+  if (const tasks::Rare* rare = record.rare; rare != nullptr && rare->stop != nullptr) rare->stop->request_stop();
 }
 
 /// Completes a task that a request took before it started.

@@ -16,6 +16,7 @@
 #include "runtime/threads.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <unordered_set>
 
 namespace polyreme::runtime {
@@ -51,12 +52,23 @@ class Waiting {
 struct Frame {
   Record* record;
   Waiting waiting;
+  std::size_t next_scope_wait = 0;
+};
+
+/// A body that sleeps until a scope is over.
+struct ScopeWait {
+  const ScopeState* scope;
+  Record* body;
 };
 
 /// Finds circles of "is waited for by", depth first. Searches from several roots share what they have seen, so that
 /// together they are linear.
 class CircleSearch {
  public:
+  /// `scope_of(record)` is the scope that a task belongs to, or null.
+  CircleSearch(std::vector<ScopeWait> scope_waits, std::function<const ScopeState*(const Record&)> scope_of)
+      : scope_waits_(std::move(scope_waits)), scope_of_(std::move(scope_of)) {}
+
   /// A circle that can be reached from `root`, its first task repeated at its end; empty if there is none. Once one was
   /// found, the object is used up.
   [[nodiscard]] std::vector<Record*> find(Record& root) {
@@ -65,6 +77,7 @@ class CircleSearch {
     open_.insert(&root);
     while (!stack.empty()) {
       Record* next = stack.back().waiting.next();
+      if (next == nullptr) next = next_scope_wait(stack.back());
       if (next == nullptr) {
         open_.erase(stack.back().record);
         stack.pop_back();
@@ -86,6 +99,17 @@ class CircleSearch {
   }
 
  private:
+  /// The next body that waits for a scope which the task is in.
+  [[nodiscard]] Record* next_scope_wait(Frame& frame) const {
+    while (frame.next_scope_wait < scope_waits_.size()) {
+      const ScopeWait& wait = scope_waits_[frame.next_scope_wait++];
+      if (wait.scope->contains(scope_of_(*frame.record))) return wait.body;
+    }
+    return nullptr;
+  }
+
+  const std::vector<ScopeWait> scope_waits_;
+  const std::function<const ScopeState*(const Record&)> scope_of_;
   std::unordered_set<const Record*> seen_;
   std::unordered_set<const Record*> open_;  ///< on the stack
 };
@@ -200,7 +224,12 @@ void Engine::find_missing(Findings& findings) {
 }
 
 void Engine::find_circles(Findings& findings) {
-  CircleSearch search;
+  std::vector<ScopeWait> scope_waits;
+  for (const Waiter* waiter : waiters_) {
+    if (waiter->scope != nullptr && waiter->waiting_body != nullptr)
+      scope_waits.push_back({waiter->scope, waiter->waiting_body});
+  }
+  CircleSearch search(std::move(scope_waits), [this](const Record& record) { return scope_of(record); });
   std::vector<Record*> circle;
   for (const Waiter* waiter : waiters_) {
     if (circle.empty() && waiter->waiting_body != nullptr) circle = search.find(*waiter->waiting_body);
@@ -218,8 +247,9 @@ void Engine::find_circles(Findings& findings) {
 void Engine::break_circle(const std::vector<Record*>& circle, Findings& findings) {
   for (Waiter* waiter : waiters_) {
     if (waiter->waiting_body == nullptr || std::ranges::find(circle, waiter->waiting_body) == circle.end()) continue;
-    waiter->error = std::make_exception_ptr(CycleError("polyreme: the wait for " + detail::name_of(*waiter->target) +
-                                                       " in the body of " + detail::name_of(*waiter->waiting_body) +
+    const std::string what = waiter->target != nullptr ? detail::name_of(*waiter->target) : "a scope";
+    waiter->error = std::make_exception_ptr(CycleError("polyreme: the wait for " + what + " in the body of " +
+                                                       detail::name_of(*waiter->waiting_body) +
                                                        " can never end: " + circle_text(circle)));
     waiter->parker.unpark();
     return;
@@ -277,7 +307,7 @@ void Engine::fail_without_running(Record& record, const std::exception_ptr& erro
     static_cast<void>(tasks::set_poisoned(record));
   }
   const auto place = was_spawned ? &tasks::Rare::doom : &tasks::Rare::failure;
-  if (Record* next = fail(record, lane, error, place); next != nullptr) deck_.push(lane, *next);
+  if (Record* next = fail(record, error, place); next != nullptr) deck_.push(lane, *next);
 }
 
 /// When the handles of a space are gone before one of its ids was spawned. With the lock of a diagnosis, as that one

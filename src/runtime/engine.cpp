@@ -138,16 +138,31 @@ void Engine::abort_spawn(Record& record) noexcept {
 
 void Engine::commit_spawn(Record& record, std::span<Record* const> predecessors) {
   launch::Lane& lane = lane_for(*this);
-  if (predecessors.empty()) {
-    lane.spawned.add(1);
-    if (lane.trace != nullptr) [[unlikely]]
-      trace_spawn(record, predecessors, lane);
-    // Release: partner is try_claim in a helping waiter.
-    record.pending.store(0, sync::memory_order_release);
-    make_ready(record, lane);
+  if (!predecessors.empty()) {
+    link(record, predecessors, lane);
     return;
   }
-  link(record, predecessors, lane);
+  const bool cancelled = enter_graph(record, lane);
+  if (lane.trace != nullptr) [[unlikely]]
+    trace_spawn(record, predecessors, lane);
+  // Release: partner is try_claim in a helping waiter.
+  record.pending.store(0, sync::memory_order_release);
+  make_ready(record, lane);
+  if (cancelled) [[unlikely]]
+    static_cast<void>(cancel_task(record));
+}
+
+/// Counts the task, and lets it join the current scope. True: that is cancelled, and so must the task be.
+inline bool Engine::enter_graph(Record& record, launch::Lane& lane) {
+  const ThreadContext& self = this_thread;
+  if (self.entered == nullptr && self.scope_of_current == nullptr) [[likely]] {
+    lane.spawned.add(1);
+    return false;
+  }
+  ScopeState* const scope = current_scope();
+  if (scope != nullptr) return scope->join(record, [&] { lane.spawned.add(1); });
+  lane.spawned.add(1);
+  return false;
 }
 
 namespace {
@@ -203,7 +218,7 @@ void Engine::link(Record& record, std::span<Record* const> predecessors, launch:
     lane.taken.add(1);
     return block;
   });
-  lane.spawned.add(1);
+  const bool cancelled = enter_graph(record, lane);
   if (lane.trace != nullptr) [[unlikely]]
     trace_spawn(record, predecessors, lane);
   const auto count = static_cast<std::uint32_t>(predecessors.size());
@@ -228,6 +243,8 @@ void Engine::link(Record& record, std::span<Record* const> predecessors, launch:
   } else if (lane.slot == ~0U && deck_.pool.all_idle() && producer_depth(*this) == 0) {
     look_for_stall();  // a diagnosis does not wait for this thread, and may have passed over the task just before
   }
+  if (cancelled) [[unlikely]]
+    static_cast<void>(cancel_task(record));  // the caller's reference keeps it
 }
 
 void Engine::make_ready(Record& record, launch::Lane& lane) {
@@ -256,10 +273,18 @@ tasks::Entry* Engine::run(tasks::Entry& entry, launch::Lane& lane) noexcept {
 }
 
 Record* Engine::run_claimed(Record& record, launch::Lane& lane) noexcept {
-  if ((record.state.load(sync::memory_order_relaxed) & tasks::state::kPoisoned) != 0 ||
+  const std::uint64_t state = record.state.load(sync::memory_order_relaxed);
+  if ((state & tasks::state::kPoisoned) != 0 ||
       (cancelling_.load(std::memory_order_relaxed) != 0 && (record.flags & tasks::kNotice) == 0)) [[unlikely]] {
     return cancel(record);
   }
+  const ThreadContext& self = this_thread;
+  if ((state & tasks::state::kScope) != 0 || self.scope_of_current != nullptr || self.entered != nullptr) [[unlikely]]
+    return run_with_scope(record, lane);
+  return run_body(record, lane);
+}
+
+inline Record* Engine::run_body(Record& record, launch::Lane& lane) noexcept {
   ThreadContext& self = this_thread;
   Record* const outer = self.current;
   self.current = &record;
@@ -270,10 +295,10 @@ Record* Engine::run_claimed(Record& record, launch::Lane& lane) noexcept {
   } catch (const TaskCancelled&) {
     self.current = outer;
     if (tasks::cancel_requested(record)) return stop(record, self.session->lane());
-    return fail(record, self.session->lane(), std::current_exception());
+    return fail(record, std::current_exception());
   } catch (...) {
     self.current = outer;
-    return fail(record, self.session->lane(), std::current_exception());
+    return fail(record, std::current_exception());
   }
   self.current = outer;
   // A body that waited may have come back on another slot.
@@ -297,9 +322,11 @@ Record* Engine::complete(Record& record, launch::Lane& lane, const std::exceptio
       *record.ops->result_type == typeid(void)) {
     record.rare->space->retire(record);
   }
-  const bool claimed = (record.state.load(sync::memory_order_relaxed) & tasks::state::kClaimed) != 0;
+  const std::uint64_t state = record.state.load(sync::memory_order_relaxed);
   lane.completed.add(1);
-  if (claimed) return continuation;
+  if ((state & tasks::state::kScope) != 0) [[unlikely]]
+    leave_scope(record);
+  if ((state & tasks::state::kClaimed) != 0) return continuation;
   if (continuation == nullptr || record.ops == nullptr || record.ops->destroy_result == nullptr) {
     release(record);
     return continuation;
@@ -310,22 +337,25 @@ Record* Engine::complete(Record& record, launch::Lane& lane, const std::exceptio
   return std::exchange(this_thread.continuation, nullptr);
 }
 
-Record* Engine::fail(Record& record, launch::Lane& lane, std::exception_ptr error,
-                     std::exception_ptr tasks::Rare::* place) noexcept {
+Record* Engine::fail(Record& record, std::exception_ptr error, std::exception_ptr tasks::Rare::* place) noexcept {
   const std::exception_ptr cause = note_root_failure(record, error);
   tasks::Rare& rare = tasks::rare_of(record);
   rare.*place = std::move(error);
   rare.for_dependents = cause;
   record.ops = nullptr;  // run() destroyed the body
   tasks::set_outcome(record, tasks::state::kFailed);
-  return complete(record, lane, &cause);
+  return complete(record, lane_for(*this), &cause);  // a scope that was cancelled for it ran destructors meanwhile
 }
 
 Record* Engine::cancel(Record& record) noexcept {
   const std::exception_ptr cause = record.rare != nullptr ? record.rare->failure : nullptr;
   if (cause != nullptr) {
-    const std::lock_guard lock(failures_mutex_);
-    ++failures_.cancelled;
+    if (ScopeState* scope = scope_of(record); scope != nullptr) {
+      scope->add_cancelled(1);
+    } else {
+      const std::lock_guard lock(failures_mutex_);
+      ++failures_.cancelled;
+    }
   }
   drop_body(record);
   return complete_unrun(record, cause);
@@ -344,14 +374,18 @@ Record* Engine::complete_unrun(Record& record, const std::exception_ptr& cause) 
 
 std::exception_ptr Engine::note_root_failure(Record& record, const std::exception_ptr& error) noexcept {
   const std::string name = detail::name_of(record);
-  {
+  Failure failure{name, detail::site_of(record), error};
+  if (ScopeState* scope = scope_of(record); scope != nullptr) {
+    scope->add_failure(std::move(failure));
+    if (scope->cancels_on_error()) cancel_scope(*scope);
+  } else {
     const std::lock_guard lock(failures_mutex_);
-    failures_.roots.push_back({name, detail::site_of(record), error});
+    failures_.roots.push_back(std::move(failure));
   }
   return std::make_exception_ptr(DependencyFailed("polyreme: not run, because " + name + " failed", error));
 }
 
-Engine::Failures Engine::take_failures() {
+Failures Engine::take_failures() {
   const std::lock_guard lock(failures_mutex_);
   return std::exchange(failures_, Failures{});
 }

@@ -2,9 +2,9 @@
 //
 // spawn (begin, commit) → graph (edges, count-down) → launch (lane, session) → run → complete (finish) → graph …
 //
-// Parts: engine.cpp (spawn, run, completion), cancelling.cpp (cancellation, on request and by a failed predecessor),
-// waiting.cpp (waits, helping, stalls), diagnose.cpp (what a stall is due to), shutdown.cpp (start, close, end of
-// life), threads.hpp/.cpp (which lane belongs to the calling thread).
+// Parts: engine.cpp (spawn, run, completion), scopes.cpp, cancelling.cpp (cancellation, on request and by a failed
+// predecessor), waiting.cpp (waits, helping, stalls), diagnose.cpp (what a stall is due to), shutdown.cpp (start,
+// close, end of life), threads.hpp/.cpp (which lane belongs to the calling thread).
 //
 // Lifetime. close() runs everything down and joins the workers. The memory of records must outlive that: handles may be
 // dropped at any later time by any thread. So a closed engine stays in a graveyard until as many blocks were freed as
@@ -18,6 +18,7 @@
 #include "complete/finish.hpp"
 #include "graph/space.hpp"
 #include "launch/session.hpp"
+#include "runtime/scope.hpp"
 #include "task/record.hpp"
 
 #include <sys/types.h>
@@ -64,8 +65,9 @@ struct Waiter : graph::Listener {
   bool on_slot = false;       ///< its thread gave up a slot for it, and will take one again
   bool has_deadline = false;  ///< it ends whatever happens
   bool asked_to_diagnose = false;
-  tasks::Record* target = nullptr;  ///< the task waited for
-  std::exception_ptr error;         ///< set by a diagnosis: the wait cannot end
+  tasks::Record* target = nullptr;    ///< the task waited for …
+  const ScopeState* scope = nullptr;  ///< … or the scope; neither: all tasks
+  std::exception_ptr error;           ///< set by a diagnosis: the wait cannot end
 };
 
 /// Lets a foreign thread look after something else while it waits (the Python binding: after signals).
@@ -82,10 +84,12 @@ using Session = launch::Session<Engine>;
 struct ThreadContext {
   std::uint64_t session_serial = 0;  ///< engine of `session`; 0: none
   Session* session = nullptr;
-  launch::SlotPool::Seat* seat = nullptr;  ///< a worker's; null on foreign threads
-  std::uint32_t nested = 0;                ///< bodies on this thread's stack that run in place of a wait
-  tasks::Record* current = nullptr;        ///< the task whose body runs on this thread
-  tasks::Record* continuation = nullptr;   ///< ready, and in no queue, while the result of its predecessor is destroyed
+  launch::SlotPool::Seat* seat = nullptr;   ///< a worker's; null on foreign threads
+  std::uint32_t nested = 0;                 ///< bodies on this thread's stack that run in place of a wait
+  tasks::Record* current = nullptr;         ///< the task whose body runs on this thread
+  ScopeState* scope_of_current = nullptr;   ///< the scope of that task
+  detail::EnteredScope* entered = nullptr;  ///< the innermost scope that was entered on this thread, in that body
+  tasks::Record* continuation = nullptr;  ///< ready, and in no queue, while the result of its predecessor is destroyed
   std::uint64_t foreign_serial = 0;
   launch::Lane* foreign_lane = nullptr;
   bool holds_interpreter = false;  ///< a foreign thread says that it is inside (python/bind)
@@ -152,16 +156,26 @@ class Engine final : public graph::RecordSource {
   [[nodiscard]] bool help_until_quiescent();
   /// False on timeout (nanoseconds; negative: none). Does not report failures.
   [[nodiscard]] bool wait_quiescent(std::int64_t timeout_ns, const WaitHooks* hooks);
-  /// Takes the root failures collected since the last call.
-  struct Failures {
-    std::vector<Failure> roots;
-    std::uint64_t cancelled = 0;
-  };
+  /// Takes the root failures outside all scopes that were collected since the last call.
   [[nodiscard]] Failures take_failures();
-  void throw_failures();
+  /// @throws TaskErrors if there are any.
+  static void throw_failures(Failures failures);
   /// Cancels a task that has not started, at once; asks a body that runs to stop. True: the task will not run, or is
   /// over and was cancelled. @throws UsageError for an id that is not spawned.
   bool cancel_task(tasks::Record& record);
+
+  // ---- scopes
+  /// A new scope within the calling thread's current one.
+  [[nodiscard]] ScopeState& open_scope(bool cancel_on_error);
+  /// Cancels what has not started in it, and asks what runs in it to stop; also what joins it later.
+  void cancel_scope(ScopeState& scope);
+  /// False on timeout or when the hooks abandoned the wait. @throws UsageError in the body of one of its tasks.
+  [[nodiscard]] bool wait_scope(ScopeState& scope, std::int64_t timeout_ns, const WaitHooks* hooks);
+  /// Ends a scope that is over. What it had not reported goes to the scope around it, or to the runtime.
+  void close_scope(ScopeState& scope) noexcept;
+  /// Ends it as soon as it is over.
+  void abandon_scope(ScopeState& scope) noexcept;
+
   /// From now on all tasks that have not started are cancelled. For a runtime that is then closed.
   void cancel_unstarted() noexcept { cancelling_.fetch_add(1, std::memory_order_release); }
   /// Cancels all tasks that have not started and waits until the runtime is quiescent. What is spawned later runs.
@@ -225,7 +239,7 @@ class Engine final : public graph::RecordSource {
   tasks::Record& fill_claimed(tasks::Record& record, const detail::BodyOps& ops, std::source_location site,
                               detail::Domain domain, std::string_view name);
   tasks::Record* complete(tasks::Record& record, launch::Lane& lane, const std::exception_ptr* cause) noexcept;
-  tasks::Record* fail(tasks::Record& record, launch::Lane& lane, std::exception_ptr error,
+  tasks::Record* fail(tasks::Record& record, std::exception_ptr error,
                       std::exception_ptr tasks::Rare::* place = &tasks::Rare::failure) noexcept;
   tasks::Record* cancel(tasks::Record& record) noexcept;
   void drop_body(tasks::Record& record) noexcept;
@@ -234,7 +248,17 @@ class Engine final : public graph::RecordSource {
 
   // cancelling.cpp
   void end_taken(tasks::Record& record) noexcept;
+  void tell_started(tasks::Record& record) noexcept;
   tasks::Record* stop(tasks::Record& record, launch::Lane& lane) noexcept;
+
+  // scopes.cpp
+  [[nodiscard]] ScopeState* current_scope() const noexcept;
+  [[nodiscard]] bool enter_graph(tasks::Record& record, launch::Lane& lane);
+  [[nodiscard]] ScopeState* scope_of(const tasks::Record& record) noexcept;
+  tasks::Record* run_with_scope(tasks::Record& record, launch::Lane& lane) noexcept;
+  void leave_scope(tasks::Record& record) noexcept;
+  void end_of_scope(ScopeState& scope) noexcept;
+  void help_scope(Session& session, const ScopeState& scope);
 
   // tracing.cpp
   void attach_trace(launch::Lane& lane);
@@ -251,7 +275,11 @@ class Engine final : public graph::RecordSource {
   bool block_in_body(Session& session, tasks::Record& record, std::int64_t timeout_ns);
   bool block_outside(tasks::Record& record, std::int64_t timeout_ns, const WaitHooks* hooks);
   bool help_with(tasks::Record& record);
+  void run_above(Session& session, tasks::Record& record);
   void run_inline(Session& session, tasks::Record& record);
+  tasks::Record* run_body(tasks::Record& record, launch::Lane& lane) noexcept;
+  template <class Over>
+  bool sleep_without_slot(Session& session, Waiter& waiter, std::int64_t timeout_ns, Over&& over, bool& timed_out);
   void help_all();
   void on_all_idle_locked() noexcept;
   void look_for_stall() noexcept;
@@ -283,7 +311,7 @@ class Engine final : public graph::RecordSource {
   // shutdown.cpp
   void start_worker_locked();
   void drop_stale_entries() noexcept;
-  [[nodiscard]] bool all_freed() const noexcept;
+  [[nodiscard]] bool all_freed() noexcept;
   static void reap();
 
   const std::uint64_t serial_;
@@ -310,7 +338,9 @@ class Engine final : public graph::RecordSource {
   std::recursive_mutex diagnosis_mutex_;
 
   std::mutex failures_mutex_;
-  Failures failures_;
+  Failures failures_;  ///< of tasks outside all scopes
+
+  ScopeTable scopes_{*this};
 
   std::mutex spaces_mutex_;
   std::vector<std::weak_ptr<graph::SpaceState>> spaces_;

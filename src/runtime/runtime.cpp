@@ -97,7 +97,7 @@ void Runtime::wait() {
 
 bool Runtime::wait_for_ns(std::int64_t timeout_ns) {
   const bool over = engine_->wait_quiescent(timeout_ns < 0 ? 0 : timeout_ns, nullptr);
-  if (over) engine_->throw_failures();
+  if (over) runtime::Engine::throw_failures(engine_->take_failures());
   return over;
 }
 

@@ -103,6 +103,18 @@ Waiter* subscribe(Record& record, Record* waiting_body) {
   return waiter.release();
 }
 
+/// A wait for the end of a scope.
+class Watching {
+ public:
+  explicit Watching(ScopeState& scope) : scope_(scope) { scope_.add_watcher(); }
+  Watching(const Watching&) = delete;
+  Watching& operator=(const Watching&) = delete;
+  ~Watching() { scope_.remove_watcher(); }
+
+ private:
+  ScopeState& scope_;
+};
+
 }  // namespace
 
 // ---- the wait for one task
@@ -120,15 +132,20 @@ bool Engine::wait_done(Record& record, std::int64_t timeout_ns, const WaitHooks*
     throw UsageError("polyreme: " + detail::name_of(record) + " waits for itself; a body cannot use its own result");
   }
   if (timeout_ns < 0 && self.nested < kMaxNested && tasks::try_claim(record)) {
-    // The body below on this stack waits for the one above: a search for a circle of waits must see it.
-    graph::Listener below;
-    below.notify = [](graph::Listener&, Record&) noexcept {};
-    below.waiting_body = self.current;
-    POLYREME_CHECK(graph::push_listener(record, below));
-    run_inline(*self.session, record);
+    run_above(*self.session, record);
     return true;
   }
   return block_in_body(*self.session, record, timeout_ns);
+}
+
+/// Runs a claimed task in place of a wait for it, or for what it belongs to.
+void Engine::run_above(Session& session, Record& record) {
+  // The body below on this stack waits for the one above: a search for a circle of waits must see it.
+  graph::Listener below;
+  below.notify = [](graph::Listener&, Record&) noexcept {};
+  below.waiting_body = this_thread.current;
+  POLYREME_CHECK(graph::push_listener(record, below));
+  run_inline(session, record);
 }
 
 /// Runs a claimed task on the session's slot, inside or outside the interpreter as it needs.
@@ -152,7 +169,7 @@ void Engine::run_inline(Session& session, Record& record) {
 }
 
 bool Engine::block_in_body(Session& session, Record& record, std::int64_t timeout_ns) {
-  ThreadContext& self = this_thread;
+  const ThreadContext& self = this_thread;
   Record* const body = self.current;
   ensure_spare();
   // A timed wait ends by itself, perhaps before the listener is told: it must not lead a search to a body that is gone.
@@ -163,23 +180,34 @@ bool Engine::block_in_body(Session& session, Record& record, std::int64_t timeou
     return true;
   }
   WaiterHandle handle(waiter);
+  return sleep_without_slot(session, *waiter, timeout_ns, [&] { return tasks::done(record); }, handle.ended_by_time);
+}
+
+/// The wait of a body that ensure_spare() has seen to: gives the slot up, sleeps, and takes a slot again. False: the
+/// time is over.
+template <class Over>
+bool Engine::sleep_without_slot(Session& session, Waiter& waiter, std::int64_t timeout_ns, Over&& over,
+                                bool& timed_out) {
+  ThreadContext& self = this_thread;
+  Record* const body = self.current;
+  const bool is_worker = self.seat != nullptr;
   const bool was_inside = session.inside();
   if (body != nullptr && session.lane().trace != nullptr) trace_suspend(*body, session.lane());
   session.leave_interpreter();
   // From here to resume() the thread has no slot: it counts as foreign.
   self.session_serial = 0;
-  waiter->on_slot = true;
-  waiter->has_deadline = timeout_ns >= 0;
-  register_waiter(*waiter);
+  waiter.on_slot = true;
+  waiter.has_deadline = timeout_ns >= 0;
+  register_waiter(waiter);
   deck_.pool.give_up(
       session.slot(), session.searching(), [this] { return deck_.any_work(); }, [this] { on_all_idle_locked(); });
   session.clear_searching();
-  const Slept slept = sleep(*waiter, timeout_ns, nullptr, [&] { return tasks::done(record); });
-  handle.ended_by_time = slept == Slept::kTimeout;
+  const Slept slept = sleep(waiter, timeout_ns, nullptr, over);
+  timed_out = slept == Slept::kTimeout;
   launch::SlotPool::Seat own_seat;
   session.board(deck_.pool.resume(is_worker ? *self.seat : own_seat), false);
   // Not before: in between all slots may be idle, and the list must tell a diagnosis that this thread goes on.
-  const std::exception_ptr error = unregister_waiter(*waiter);
+  const std::exception_ptr error = unregister_waiter(waiter);
   self.session_serial = serial_;
   self.current = body;
   forget_blocked(is_worker);
@@ -262,11 +290,10 @@ bool Engine::wait_quiescent(std::int64_t timeout_ns, const WaitHooks* hooks) {
 
 void Engine::wait_all() {
   static_cast<void>(wait_quiescent(-1, nullptr));
-  throw_failures();
+  throw_failures(take_failures());
 }
 
-void Engine::throw_failures() {
-  Failures failures = take_failures();
+void Engine::throw_failures(Failures failures) {
   if (failures.roots.empty()) return;
   std::string what = "polyreme: " + std::to_string(failures.roots.size()) +
                      (failures.roots.size() == 1 ? " task failed, " : " tasks failed, ") +
@@ -276,6 +303,70 @@ void Engine::throw_failures() {
     what += "\n  " + describe(failures.roots[i]);
   if (failures.roots.size() > kNamed) what += "\n  …";
   throw TaskErrors(what, std::move(failures.roots), failures.cancelled);
+}
+
+// ---- the wait for a scope
+
+bool Engine::wait_scope(ScopeState& scope, std::int64_t timeout_ns, const WaitHooks* hooks) {
+  if (scope.over()) return true;
+  check_process();
+  publish_continuation();
+  const bool on_slot = holds_slot_of(*this);
+  if (on_slot) {
+    if (this_thread.current != nullptr && scope.contains(scope_of(*this_thread.current))) {
+      throw UsageError("polyreme: " + detail::name_of(*this_thread.current) +
+                       " waits for the scope that it belongs to, and would wait for itself; wait outside its tasks");
+    }
+    if (timeout_ns < 0) help_scope(*this_thread.session, scope);
+  }
+  const WaiterHandle handle(new Waiter);
+  Waiter& waiter = *handle.waiter;
+  waiter.scope = &scope;
+  const Watching watching(scope);
+  const auto over = [&scope] { return scope.over(); };
+  if (on_slot) {
+    ensure_spare();
+    if (timeout_ns < 0) waiter.waiting_body = this_thread.current;
+    bool timed_out = false;
+    return sleep_without_slot(*this_thread.session, waiter, timeout_ns, over, timed_out);
+  }
+  const InterpreterPause pause(*this);
+  waiter.has_deadline = timeout_ns >= 0;
+  register_waiter(waiter);
+  const Slept slept = sleep(waiter, timeout_ns, hooks, over);
+  if (const std::exception_ptr error = unregister_waiter(waiter); error != nullptr) std::rethrow_exception(error);
+  return slept == Slept::kOver;
+}
+
+/// Runs what the body has spawned last, as long as it belongs to the scope: with nothing else on the stack, a slot
+/// comes through a tree of scopes without a thread for each of its inner nodes.
+void Engine::help_scope(Session& session, const ScopeState& scope) {
+  while (this_thread.nested < kMaxNested && !scope.over()) {
+    Record* record = nullptr;
+    for (auto& queue : session.lane().queues) {
+      if (record == nullptr && !queue.pop(record)) record = nullptr;
+    }
+    if (record == nullptr) return;
+    if (!scope.contains(scope_of(*record)) || (record->flags & tasks::kFullRoad) != 0) {
+      deck_.push(session.lane(), *record);
+      return;
+    }
+    if (tasks::try_start(*record)) {
+      run_above(session, *record);
+    } else {
+      release(*record);
+    }
+  }
+}
+
+/// The last member has left. All that wait for it look again.
+void Engine::end_of_scope(ScopeState& scope) noexcept {
+  deck_.pool.locked([&](bool) {
+    for (Waiter* waiter : waiters_) {
+      if (waiter->scope == &scope) waiter->parker.unpark();
+    }
+  });
+  if (scope.take_abandoned()) close_scope(scope);
 }
 
 // ---- sleeping, and who is woken for what
@@ -364,7 +455,8 @@ void Engine::look_for_stall() noexcept {
 /// What it waits for has come, or an error instead: its thread is on its way.
 bool Engine::over_locked(const Waiter& waiter) const noexcept {
   if (waiter.error != nullptr) return true;
-  return waiter.target != nullptr ? tasks::done(*waiter.target) : deck_.lanes.quiescent();
+  if (waiter.target != nullptr) return tasks::done(*waiter.target);
+  return waiter.scope != nullptr ? waiter.scope->over() : deck_.lanes.quiescent();
 }
 
 /// Somebody may still spawn: a registered thread that does not wait, waits with a time limit, or whose wait is over.
@@ -452,6 +544,8 @@ HelperSession::HelperSession(Engine& engine, std::uint32_t slot)
   this_thread.session_serial = engine.serial();
   this_thread.session = &session_;
   this_thread.current = nullptr;
+  this_thread.scope_of_current = nullptr;
+  this_thread.entered = nullptr;
   this_thread.continuation = nullptr;
   this_thread.seat = nullptr;
 }

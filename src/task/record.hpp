@@ -18,7 +18,10 @@
 // handle, one for a space's entry, and one for a queue entry whose task was claimed by a helping waiter.
 //
 // A count of 1 seen by the holder of that reference cannot change under it: nobody else has a reference to copy. The
-// hot paths use this to leave out read-modify-writes (sole_owner()).
+// hot paths use this to leave out read-modify-writes (sole_owner()). Tasks of a scope are excepted: who cancels the
+// scope finds them without a reference (runtime/scope.hpp). For the same reason nothing but the state word of a record
+// is ever written to the first word of a block of its memory, and the last reference to a task of a scope is counted
+// down to 0.
 #pragma once
 
 #include <polyreme/detail/abi.hpp>
@@ -131,7 +134,11 @@ inline constexpr std::uint64_t kHasResult = 1ULL << 37;
 inline constexpr std::uint64_t kClaimed = 1ULL << 38;  ///< started by a helping waiter: its queue entry is stale
 inline constexpr std::uint64_t kCancelRequested = 1ULL << 39;  ///< request_cancel() was called
 inline constexpr std::uint64_t kSuspended = 1ULL << 40;        ///< the body waits for a task without a thread
+inline constexpr unsigned kScopeShift = 41;  ///< from here on: the number of the scope that the task belongs to, or 0
+inline constexpr std::uint64_t kScope = ~0ULL << kScopeShift;
 }  // namespace state
+
+inline constexpr std::uint32_t kMaxScope = (1U << (64 - state::kScopeShift)) - 1;
 
 inline constexpr std::uint32_t kInlineEdges = 3;
 inline constexpr std::uintptr_t kClosed = 1;  ///< value of `successors` once the task is done
@@ -208,13 +215,13 @@ inline void reset(Record& record, std::uint64_t references, std::uint64_t flags)
 /// True when the caller's reference is the only one: nobody else can reach the record.
 [[nodiscard]] inline bool sole_owner(const Record& record) noexcept {
   // Acquire: partner is the release in drop_reference; what earlier owners did to the record has happened.
-  return (record.state.load(sync::memory_order_acquire) & state::kReferences) == state::kOneReference;
+  return (record.state.load(sync::memory_order_acquire) & (state::kReferences | state::kScope)) == state::kOneReference;
 }
 
 /// True when the engine's reference is the caller's and the only one: no handle is left, so none can be made any more.
 /// After a claim the last reference may be a handle.
 [[nodiscard]] inline bool only_engine_holds(const Record& record) noexcept {
-  return (record.state.load(sync::memory_order_acquire) & (state::kReferences | state::kClaimed)) ==
+  return (record.state.load(sync::memory_order_acquire) & (state::kReferences | state::kClaimed | state::kScope)) ==
          state::kOneReference;
 }
 
@@ -293,6 +300,34 @@ enum class CancelRequest : std::uint8_t {
     if ((seen & state::kStarted) == 0) wanted |= state::kStarted | state::kClaimed;
     // Acquire and release: partner is publish_stop_source(), another read-modify-write of the same word. Whichever
     // comes second sees what the other has done.
+  } while (!record.state.compare_exchange_weak(seen, wanted, sync::memory_order_acq_rel, sync::memory_order_relaxed));
+  return (seen & state::kStarted) == 0 ? CancelRequest::kTaken : CancelRequest::kNoted;
+}
+
+/// building: the task joins a scope.
+inline void set_scope(Record& record, std::uint32_t number) noexcept {
+  record.state.fetch_or(std::uint64_t{number} << state::kScopeShift, sync::memory_order_acq_rel);
+}
+/// done: it leaves.
+inline void clear_scope(Record& record) noexcept {
+  record.state.fetch_and(~state::kScope, sync::memory_order_acq_rel);
+}
+/// The number of the task's scope; 0 for one outside all scopes, or one that is over.
+[[nodiscard]] inline std::uint32_t scope_of(const Record& record) noexcept {
+  return static_cast<std::uint32_t>(record.state.load(sync::memory_order_relaxed) >> state::kScopeShift);
+}
+
+/// The same as request_cancel for who has no reference, but an address where a task of the scope `number` was once. On
+/// kTaken and kNoted the caller has a reference to what is there now, which is a task of that scope. kNotSpawned: there
+/// is none.
+[[nodiscard]] inline CancelRequest request_cancel_in_scope(Record& record, std::uint32_t number) noexcept {
+  std::uint64_t seen = record.state.load(sync::memory_order_relaxed);
+  std::uint64_t wanted = 0;
+  do {
+    if (seen >> state::kScopeShift != number || (seen & state::kReferences) == 0) return CancelRequest::kNotSpawned;
+    wanted = (seen | state::kCancelRequested) + state::kOneReference;
+    if ((seen & state::kStarted) == 0) wanted |= state::kStarted | state::kClaimed;
+    // As in request_cancel; acquire also: partner is set_scope, what the spawn has prepared is there.
   } while (!record.state.compare_exchange_weak(seen, wanted, sync::memory_order_acq_rel, sync::memory_order_relaxed));
   return (seen & state::kStarted) == 0 ? CancelRequest::kTaken : CancelRequest::kNoted;
 }

@@ -55,7 +55,7 @@ TEST(ApiExports, TheHeadersAreThese) {
   for (const auto& entry : fs::directory_iterator(headers())) {
     if (entry.is_regular_file()) found.insert(entry.path().filename());
   }
-  EXPECT_EQ(found, (Names{"context.hpp", "errors.hpp", "runtime.hpp", "space.hpp", "task.hpp"}));
+  EXPECT_EQ(found, (Names{"context.hpp", "errors.hpp", "runtime.hpp", "scope.hpp", "space.hpp", "task.hpp"}));
 }
 
 TEST(ApiExports, Errors) {
@@ -70,6 +70,10 @@ TEST(ApiExports, Context) {
 
 TEST(ApiExports, Runtime) {
   EXPECT_EQ(names_of("runtime.hpp"), (Names{"After", "SpawnOptions", "RuntimeOptions", "RuntimeStats", "Runtime"}));
+}
+
+TEST(ApiExports, Scopes) {
+  EXPECT_EQ(names_of("scope.hpp"), (Names{"ScopeOptions", "Scope"}));
 }
 
 TEST(ApiExports, Spaces) {

@@ -18,7 +18,8 @@
 
 namespace polyreme::runtime {
 class Engine;
-}
+class ScopeState;
+}  // namespace polyreme::runtime
 namespace polyreme::graph {
 class SpaceState;
 }
@@ -45,6 +46,12 @@ struct BodyOps {
   void (*destroy_result)(void* storage) noexcept;
   /// Type of the result; typeid(void) when there is none.
   const std::type_info* result_type;
+};
+
+/// A scope that a thread has entered, and what it had entered before. The innermost is the thread's current scope.
+struct EnteredScope {
+  runtime::ScopeState* scope = nullptr;
+  EnteredScope* outer = nullptr;
 };
 
 /// What a body must enter to run.

@@ -1,0 +1,114 @@
+#include "runtime/scope.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace polyreme::runtime {
+
+using tasks::Record;
+
+void ScopeState::begin(ScopeState* parent, bool cancel_on_error) {
+  cancelled_.store(0, sync::memory_order_relaxed);
+  watched_.store(0, sync::memory_order_relaxed);
+  cancel_on_error_ = cancel_on_error;
+  parent_ = parent;
+  if (parent == nullptr) return;
+  const std::lock_guard lock(parent->mutex_);
+  parent->within_.push_back(this);
+  parent->open_.fetch_add(1, sync::memory_order_relaxed);
+  if (parent->cancelled()) cancelled_.store(1, sync::memory_order_release);
+}
+
+Failures ScopeState::end() {
+  if (parent_ != nullptr) {
+    const std::lock_guard lock(parent_->mutex_);
+    std::erase(parent_->within_, this);
+  }
+  const std::lock_guard lock(mutex_);
+  members_.clear();
+  members_.shrink_to_fit();
+  sweep_at_ = kSweepAt;
+  return std::exchange(failures_, Failures{});
+}
+
+void ScopeState::cancel(Taken& taken) {
+  const std::lock_guard lock(mutex_);
+  if (cancelled()) return;
+  // All that can throw comes first.
+  taken.unstarted.reserve(taken.unstarted.size() + members_.size());
+  taken.started.reserve(taken.started.size() + members_.size());
+  cancelled_.store(1, sync::memory_order_release);
+  for (Record* record : members_) {
+    switch (tasks::request_cancel_in_scope(*record, number_)) {
+      case tasks::CancelRequest::kTaken:
+        taken.unstarted.push_back(record);
+        break;
+      case tasks::CancelRequest::kNoted:
+        taken.started.push_back(record);
+        break;
+      case tasks::CancelRequest::kNotSpawned:
+        break;
+    }
+  }
+  for (ScopeState* scope : within_)
+    scope->cancel(taken);
+}
+
+void ScopeState::sweep_locked() {
+  std::erase_if(members_, [this](const Record* record) { return tasks::scope_of(*record) != number_; });
+  sweep_at_ = std::max(kSweepAt, 2 * members_.size());
+}
+
+void ScopeState::add_failure(Failure failure) {
+  const std::lock_guard lock(mutex_);
+  failures_.roots.push_back(std::move(failure));
+}
+
+void ScopeState::add_failures(Failures&& failures) {
+  const std::lock_guard lock(mutex_);
+  failures_.add(std::move(failures));
+}
+
+void ScopeState::add_cancelled(std::uint64_t count) {
+  const std::lock_guard lock(mutex_);
+  failures_.cancelled += count;
+}
+
+Failures ScopeState::take_failures() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(failures_, Failures{});
+}
+
+ScopeState& ScopeTable::take() {
+  const std::lock_guard lock(mutex_);
+  if (!free_.empty()) {
+    ScopeState& scope = *free_.back();
+    free_.pop_back();
+    return scope;
+  }
+  if (made_ == tasks::kMaxScope) {
+    throw UsageError("polyreme: " + std::to_string(tasks::kMaxScope) +
+                     " scopes are open at once, and no more can be; leave some");
+  }
+  free_.reserve(made_ + 1);  // give_back() cannot fail
+  const std::uint32_t number = made_ + 1;
+  const auto chunk = static_cast<std::size_t>(std::bit_width(number)) - 1;
+  if (chunks_[chunk] == nullptr) chunks_[chunk] = std::make_unique<std::unique_ptr<ScopeState>[]>(1U << chunk);
+  auto& place = chunks_[chunk][number - (1U << chunk)];
+  place = std::make_unique<ScopeState>(engine_, number);
+  ++made_;
+  return *place;
+}
+
+void ScopeTable::give_back(ScopeState& scope) noexcept {
+  const std::lock_guard lock(mutex_);
+  free_.push_back(&scope);
+}
+
+bool ScopeTable::any_open() noexcept {
+  const std::lock_guard lock(mutex_);
+  return free_.size() != made_;
+}
+
+}  // namespace polyreme::runtime

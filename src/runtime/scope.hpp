@@ -1,0 +1,175 @@
+// Scopes: tasks that are waited for, fail and are cancelled together.
+//
+// Who belongs. A task joins the scope that is current on the thread that spawns it: the innermost one that this thread
+// has entered in the body that it runs, or else the scope of that body's own task. Scopes form a tree. Tasks outside
+// all scopes pay nothing for them.
+//
+// Members. `open_` counts the tasks that have joined and are not over, and the inner scopes that are not left. A scope
+// is over when it is 0. The list of members is for cancellation alone: it has the addresses of records, but no
+// references, for a scope must not keep results alive. Records live in memory that never holds anything else in their
+// first word, and that word names the scope as long as the task belongs to it. So whoever finds the scope's number
+// there, in the same read-modify-write that takes a reference, has a task of this scope: be it the one that was listed
+// or a later one at the same address, which then is another member. What no longer is one is swept out of the list when
+// it has doubled.
+//
+// Join and cancel. Both lock `mutex_`. A task joins (listed, number set, counted) before it can be started, in one go.
+// A cancel sets `cancelled_` and takes all members that have not started; a task that joins later finds `cancelled_`
+// set and is cancelled by the thread that spawns it.
+//
+// End. Whoever counts `open_` down to 0 (seq_cst), then reads `watched_` (seq_cst), wakes the waiters; a waiter counts
+// itself in `watched_` (seq_cst), then reads `open_` (seq_cst), before it sleeps: one of them sees the other. The state
+// of a scope is reused for a later one, never freed while the engine lives, so a late look at it is harmless: at worst
+// a waiter of the later scope looks at its own count for nothing. A scope whose wait was ended by an error is
+// abandoned: it counts as watched for ever, and the last member to leave ends it.
+#pragma once
+
+#include <polyreme/detail/abi.hpp>
+#include <polyreme/errors.hpp>
+
+#include "sync/atomic.hpp"
+#include "task/record.hpp"
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace polyreme::runtime {
+
+class Engine;
+
+/// Root failures, and how many tasks did not run because of them.
+struct Failures {
+  std::vector<Failure> roots;
+  std::uint64_t cancelled = 0;
+
+  void add(Failures&& others) {
+    roots.insert(roots.end(), std::make_move_iterator(others.roots.begin()),
+                 std::make_move_iterator(others.roots.end()));
+    cancelled += others.cancelled;
+  }
+};
+
+class ScopeState {
+ public:
+  ScopeState(Engine& engine, std::uint32_t number) : engine_(engine), number_(number) {}
+  ScopeState(const ScopeState&) = delete;
+  ScopeState& operator=(const ScopeState&) = delete;
+
+  [[nodiscard]] Engine& engine() const noexcept { return engine_; }
+  /// From 1.
+  [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
+  [[nodiscard]] ScopeState* parent() const noexcept { return parent_; }
+  [[nodiscard]] bool over() const noexcept { return open_.load(sync::memory_order_seq_cst) == 0; }
+  [[nodiscard]] bool cancelled() const noexcept { return cancelled_.load(sync::memory_order_acquire) != 0; }
+  [[nodiscard]] bool cancels_on_error() const noexcept { return cancel_on_error_; }
+  /// True for itself and every scope within.
+  [[nodiscard]] bool contains(const ScopeState* inner) const noexcept {
+    while (inner != nullptr && inner != this)
+      inner = inner->parent_;
+    return inner == this;
+  }
+
+  /// A fresh or a former scope becomes a new one inside `parent`, or null.
+  void begin(ScopeState* parent, bool cancel_on_error);
+  /// The new scope is over, and gone from its parent; what it leaves unreported.
+  [[nodiscard]] Failures end();
+
+  /// A task that is about to be committed joins. `counted()` runs once nothing can fail any more, and before the task
+  /// can be completed. True: the scope is cancelled, and so must the task be.
+  template <class Counted>
+  [[nodiscard]] bool join(tasks::Record& record, Counted&& counted) {
+    const std::lock_guard lock(mutex_);
+    if (members_.size() >= sweep_at_) sweep_locked();
+    members_.push_back(&record);
+    counted();
+    open_.fetch_add(1, sync::memory_order_relaxed);
+    tasks::set_scope(record, number_);
+    return cancelled();
+  }
+  /// A member is over. True: it was the last, and somebody may wait for that.
+  [[nodiscard]] bool leave() noexcept {
+    return open_.fetch_sub(1, sync::memory_order_seq_cst) == 1 && watched_.load(sync::memory_order_seq_cst) != 0;
+  }
+
+  /// Nobody waits for its end any more, which whoever brings it about sees to. True: it is over, and the caller must.
+  [[nodiscard]] bool abandon() noexcept {
+    abandoned_.store(1, sync::memory_order_seq_cst);
+    add_watcher();
+    return over() && take_abandoned();
+  }
+  [[nodiscard]] bool take_abandoned() noexcept {
+    return abandoned_.load(sync::memory_order_relaxed) != 0 && abandoned_.exchange(0, sync::memory_order_acq_rel) != 0;
+  }
+
+  void add_watcher() noexcept { watched_.fetch_add(1, sync::memory_order_seq_cst); }
+  void remove_watcher() noexcept { watched_.fetch_sub(1, sync::memory_order_seq_cst); }
+
+  /// What cancel() has taken from a scope: with a reference each.
+  struct Taken {
+    std::vector<tasks::Record*> unstarted;  ///< to be completed
+    std::vector<tasks::Record*> started;    ///< to be told
+  };
+  /// Also of all scopes within. Once: again, it takes nothing.
+  void cancel(Taken& taken);
+
+  void add_failure(Failure failure);
+  void add_failures(Failures&& failures);
+  void add_cancelled(std::uint64_t count);
+  [[nodiscard]] Failures take_failures();
+
+ private:
+  static constexpr std::size_t kSweepAt = 256;
+
+  void sweep_locked();
+
+  Engine& engine_;
+  const std::uint32_t number_;
+  // Set by begin(), while nobody else knows the scope.
+  ScopeState* parent_ = nullptr;
+  bool cancel_on_error_ = false;
+
+  sync::Atomic<std::int64_t> open_{0};
+  sync::Atomic<std::uint32_t> watched_{0};
+  sync::Atomic<std::uint32_t> cancelled_{0};
+  sync::Atomic<std::uint32_t> abandoned_{0};
+
+  std::mutex mutex_;  ///< a parent's is taken before that of a scope within
+  std::vector<tasks::Record*> members_;
+  std::size_t sweep_at_ = kSweepAt;
+  std::vector<ScopeState*> within_;
+  Failures failures_;
+};
+
+/// All scopes of a runtime, those in use and those to be used again.
+class ScopeTable {
+ public:
+  explicit ScopeTable(Engine& engine) : engine_(engine) {}
+
+  /// @throws UsageError when kMaxScope are open.
+  [[nodiscard]] ScopeState& take();
+  void give_back(ScopeState& scope) noexcept;
+  /// The scope of a number that a record has.
+  [[nodiscard]] ScopeState& operator[](std::uint32_t number) const noexcept {
+    const auto chunk = static_cast<std::size_t>(std::bit_width(number)) - 1;
+    return *chunks_[chunk][number - (1U << chunk)];
+  }
+  [[nodiscard]] bool any_open() noexcept;
+
+ private:
+  /// Chunk k has the numbers from 2^k on, twice as many as the chunk before it: a number leads to its scope without a
+  /// lock.
+  using Chunk = std::unique_ptr<std::unique_ptr<ScopeState>[]>;
+
+  Engine& engine_;
+  std::mutex mutex_;
+  std::array<Chunk, 64 - tasks::state::kScopeShift> chunks_;
+  std::uint32_t made_ = 0;
+  std::vector<ScopeState*> free_;
+};
+
+}  // namespace polyreme::runtime
