@@ -342,13 +342,15 @@ bool Engine::wait_scope(ScopeState& scope, std::int64_t timeout_ns, const WaitHo
 /// comes through a tree of scopes without a thread for each of its inner nodes.
 void Engine::help_scope(Session& session, const ScopeState& scope) {
   while (this_thread.nested < kMaxNested && !scope.over()) {
-    Record* record = nullptr;
+    tasks::Entry* entry = nullptr;
     for (auto& queue : session.lane().queues) {
-      if (record == nullptr && !queue.pop(record)) record = nullptr;
+      if (entry == nullptr && !queue.pop(entry)) entry = nullptr;
     }
-    if (record == nullptr) return;
-    if (!scope.contains(scope_of(*record)) || (record->flags & tasks::kFullRoad) != 0) {
-      deck_.push(session.lane(), *record);
+    if (entry == nullptr) return;
+    constexpr std::uint16_t kNotForHere = tasks::kFullRoad | tasks::kGraphNode | tasks::kGraphSources;
+    auto* const record = (entry->flags & kNotForHere) == 0 ? static_cast<Record*>(entry) : nullptr;
+    if (record == nullptr || !scope.contains(scope_of(*record))) {
+      deck_.push(session.lane(), *entry);
       return;
     }
     if (tasks::try_start(*record)) {
