@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import threading
 import weakref
 from concurrent.futures import Executor as _Base
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from polyreme._core import RuntimeClosedError
 from polyreme._runtime import MAX_READY, Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["Executor"]
+
+# Where the standard library's executors tell of errors that have no future to go to.
+_logger = logging.getLogger("concurrent.futures")
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -57,16 +63,21 @@ class Executor(_Base):
             message = f"submit() needs a callable, not {fn!r}"  # type: ignore[unreachable]
             raise TypeError(message)
         future: Future[_T] = Future()
+        self._check_open()  # not under the lock, which a thread of the parent process may have held for ever
         with self._lock:
-            if self._shut_down:
-                message = "cannot schedule new futures after shutdown"
-                raise RuntimeError(message)
+            self._check_open()
             self._pending.add(future)
-            self._runtime.spawn(self._run, future, fn, args, kwargs)
+            try:
+                self._runtime.spawn(self._run, future, fn, args, kwargs)
+            except BaseException:
+                self._pending.discard(future)
+                raise
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls; wait for those that are there unless told not to.
+
+        Ctrl-C meanwhile cancels calls that have not started; the others finish.
 
         Args:
             wait: return only when all calls have finished.
@@ -75,33 +86,60 @@ class Executor(_Base):
         Raises:
             RuntimeError: one of the calls would wait for itself.
         """
+        if self._runtime.closed:
+            return
         with self._lock:
             self._shut_down = True
-            pending = list(self._pending)
         if cancel_futures:
-            for future in pending:
-                future.cancel()
-        if wait:
-            self._runtime.close()
-        elif not self._runtime.closed:
+            self._cancel_pending()
+        if not wait:
             _close_soon(self._runtime)
+            return
+        try:
+            self._runtime.wait()
+        except RuntimeClosedError:  # by another thread's shutdown, which has waited
+            pass
+        except KeyboardInterrupt:
+            self._cancel_pending()
+            raise
+        finally:
+            self._runtime.close()
+
+    def _check_open(self) -> None:
+        if self._shut_down:
+            message = "cannot schedule new futures after shutdown"
+            raise RuntimeError(message)
+        if self._runtime.closed:
+            message = "cannot schedule new futures after interpreter shutdown, nor in the child of a fork"
+            raise RuntimeError(message)
+
+    def _cancel_pending(self) -> None:
+        with self._lock:
+            pending = list(self._pending)
+        for future in pending:
+            future.cancel()
 
     def _run(self, future: Future[Any], fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         with self._lock:
             self._pending.discard(future)
-        if not future.set_running_or_notify_cancel():
-            return
         try:
-            result = fn(*args, **kwargs)
-        except BaseException as error:  # noqa: BLE001  whatever the call raised belongs to its future
-            future.set_exception(error)
-            # The traceback holds this frame, which must not hold the future that holds the traceback.
-            del self, future
-        else:
-            future.set_result(result)
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                result = fn(*args, **kwargs)
+            except BaseException as error:  # noqa: BLE001  whatever the call raised belongs to its future
+                future.set_exception(error)
+                # The traceback holds this frame, which must not hold the future that holds the traceback.
+                del self, future, fn, args, kwargs
+            else:
+                future.set_result(result)
+        except BaseException:  # of a callback that ends threads, or of a future that others have touched
+            _logger.critical("Exception in worker", exc_info=True)
 
 
 def _close_soon(runtime: Runtime) -> None:
     """Close a runtime from a thread of its own: the caller may be a body, which cannot wait for itself."""
-    if not runtime.closed:
+    if runtime.closed:
+        return
+    with contextlib.suppress(RuntimeError):  # the interpreter is ending, and closes what is open
         threading.Thread(target=runtime.close, name="polyreme-shutdown").start()
