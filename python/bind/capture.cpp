@@ -1,20 +1,35 @@
 #include "capture.hpp"
 
+#include "free_threading.hpp"
+#include "references.hpp"
+
 #include <array>
+#include <atomic>
+#include <cstdint>
+#include <mutex>
 #include <unordered_map>
+#include <utility>
 
 namespace polyreme::python {
 
 namespace {
 
 struct State {
+  InsideMutex mutex;
   /// By address: hashing a code object costs as much as a spawn. Both sides are owned, so an address means one code for
-  /// ever.
+  /// ever. Guarded by the mutex.
   std::unordered_map<PyObject*, PyObject*> analyses;
-  PyObject* last_code = nullptr;
-  PyObject* last_analysis = nullptr;
-  PyObject* overlay_type = nullptr;  ///< dict subclass whose missing keys are looked up in the function's own globals
+  /// Dict subclass whose missing keys are looked up in the function's own globals. Set once, before the first analysis.
+  std::atomic<PyObject*> overlay_type{nullptr};
 };
+
+/// What this thread looked up last, by where the code's address says. Its own, so without a lock.
+struct RecentAnalysis {
+  PyObject* code = nullptr;
+  PyObject* analysis = nullptr;
+};
+constexpr std::size_t kRecentAnalyses = 16;
+constinit thread_local std::array<RecentAnalysis, kRecentAnalyses> recent_analyses{};
 
 /// The members of an analysis, each a tuple of str; see polyreme._capture.analyse.
 enum Analysis : Py_ssize_t { kGlobalsRead, kReadByClasses, kCellsAssigned, kGlobalsAssigned, kFreeVariables };
@@ -31,6 +46,8 @@ State& state() noexcept {
 /// Keys that the interpreter reads from a function's globals without asking __missing__.
 constexpr std::array<const char*, 6> kModuleKeys{"__builtins__", "__name__", "__package__",
                                                  "__spec__",     "__file__", "__path__"};
+/// The same as str. Filled when the module is made, constant afterwards.
+std::array<PyObject*, kModuleKeys.size()> module_keys{};
 
 bool capturable(PyObject* value, int depth = 0) noexcept {
   if (PyLong_CheckExact(value) || PyFloat_CheckExact(value) || PyBool_Check(value) || PyUnicode_CheckExact(value) ||
@@ -49,25 +66,42 @@ bool capturable(PyObject* value, int depth = 0) noexcept {
 PyObject* analyse(PyObject* code) {
   PyObject* module = PyImport_ImportModule("polyreme._capture");
   if (module == nullptr) return nullptr;
-  if (state().overlay_type == nullptr) state().overlay_type = PyObject_GetAttrString(module, "Overlay");
-  PyObject* analysis = state().overlay_type == nullptr ? nullptr : PyObject_CallMethod(module, "analyse", "O", code);
+  std::atomic<PyObject*>& overlay_type = state().overlay_type;
+  // Whoever is second stores the same type: the reference that is lost is to one that lives as long as the module.
+  if (overlay_type.load(std::memory_order_relaxed) == nullptr) {
+    overlay_type.store(PyObject_GetAttrString(module, "Overlay"), std::memory_order_release);
+  }
+  PyObject* analysis = overlay_type.load(std::memory_order_relaxed) == nullptr
+                           ? nullptr
+                           : PyObject_CallMethod(module, "analyse", "O", code);
   Py_DECREF(module);
   return analysis;
 }
 
-/// Borrowed; null with an error set.
-PyObject* analysis_of(PyObject* code) {
+/// Borrowed from the table; null with an error set.
+PyObject* look_up(PyObject* code) {
   State& known = state();
-  if (code == known.last_code) return known.last_analysis;
-  auto found = known.analyses.find(code);
-  if (found == known.analyses.end()) {
-    PyObject* analysis = analyse(code);
-    if (analysis == nullptr) return nullptr;
-    found = known.analyses.emplace(Py_NewRef(code), analysis).first;
+  {
+    const std::lock_guard lock(known.mutex);
+    if (const auto found = known.analyses.find(code); found != known.analyses.end()) return found->second;
   }
-  known.last_code = code;
-  known.last_analysis = found->second;
-  return found->second;
+  Owned<> analysis(analyse(code));
+  if (analysis == nullptr) return nullptr;
+  const std::lock_guard lock(known.mutex);
+  // Another thread may have been here as well: then its analysis stays, and this one, declared before the lock, goes.
+  const auto [place, added] = known.analyses.emplace(code, analysis.get());
+  if (!added) return place->second;
+  Py_INCREF(code);
+  return analysis.release();
+}
+
+/// Borrowed for ever; null with an error set.
+PyObject* analysis_of(PyObject* code) {
+  RecentAnalysis& recent = recent_analyses[reinterpret_cast<std::uintptr_t>(code) / 64 % kRecentAnalyses];
+  if (code == recent.code) return recent.analysis;
+  PyObject* analysis = look_up(code);
+  if (analysis != nullptr) recent = {code, analysis};
+  return analysis;
 }
 
 bool refuse_assignment(PyObject* function, PyObject* name) {
@@ -93,8 +127,8 @@ bool copy_closure(PyObject* function, PyObject* names, PyObject* own_name, Captu
   for (Py_ssize_t i = 0; i < count; ++i) {
     PyObject* cell = PyTuple_GET_ITEM(old, i);
     const bool is_self = PyUnicode_Compare(PyTuple_GET_ITEM(names, i), own_name) == 0;
-    PyObject* value = is_self ? nullptr : PyCell_GET(cell);
-    PyObject* fresh = is_self || value != nullptr ? PyCell_New(value) : Py_NewRef(cell);
+    const Owned<> value = is_self ? nullptr : held_by(cell);
+    PyObject* fresh = is_self || value != nullptr ? PyCell_New(value.get()) : Py_NewRef(cell);
     if (fresh == nullptr) {
       Py_CLEAR(closure);
       return false;
@@ -109,9 +143,9 @@ bool copy_closure(PyObject* function, PyObject* names, PyObject* own_name, Captu
 bool refuse_global_assignment(PyObject* function, PyObject* globals, PyObject* assigned, PyObject* captured) {
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(assigned); ++i) {
     PyObject* name = PyTuple_GET_ITEM(assigned, i);
-    PyObject* value = PyDict_GetItemWithError(globals, name);
+    const Owned<> value = item_of(globals, name);
     if (value == nullptr && PyErr_Occurred() != nullptr) return false;
-    if (value != nullptr && capturable(value)) return refuse_assignment(function, name);
+    if (value != nullptr && capturable(value.get())) return refuse_assignment(function, name);
   }
   if (captured == nullptr || PyTuple_GET_SIZE(assigned) == 0) return true;
   PyErr_Format(PyExc_ValueError,
@@ -125,20 +159,20 @@ bool refuse_global_assignment(PyObject* function, PyObject* globals, PyObject* a
 bool keep_names(PyObject* overlay, PyObject* globals, PyObject* names) {
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); ++i) {
     PyObject* name = PyTuple_GET_ITEM(names, i);
-    PyObject* value = PyDict_GetItemWithError(globals, name);
+    const Owned<> value = item_of(globals, name);
     if (value == nullptr && PyErr_Occurred() != nullptr) return false;
-    if (value != nullptr && PyDict_SetItem(overlay, name, value) < 0) return false;
+    if (value != nullptr && PyDict_SetItem(overlay, name, value.get()) < 0) return false;
   }
   return true;
 }
 
 /// A new overlay with what the interpreter must find in it; the captured names come later.
 PyObject* new_overlay(PyObject* globals, PyObject* analysis) {
-  PyObject* overlay = PyObject_CallOneArg(state().overlay_type, globals);
+  PyObject* overlay = PyObject_CallOneArg(state().overlay_type.load(std::memory_order_acquire), globals);
   if (overlay == nullptr) return nullptr;
-  for (const char* key : kModuleKeys) {
-    PyObject* kept = PyDict_GetItemString(globals, key);
-    if (kept != nullptr && PyDict_SetItemString(overlay, key, kept) < 0) {
+  for (PyObject* key : module_keys) {
+    const Owned<> kept = item_of(globals, key);
+    if (kept != nullptr ? PyDict_SetItem(overlay, key, kept.get()) < 0 : PyErr_Occurred() != nullptr) {
       Py_DECREF(overlay);
       return nullptr;
     }
@@ -157,9 +191,9 @@ bool overlay_globals(PyObject* function, PyObject* analysis, PyObject* own_name,
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(read); ++i) {
     PyObject* name = PyTuple_GET_ITEM(read, i);
     const bool is_self = out.own_cell == nullptr && PyUnicode_Compare(name, own_name) == 0;
-    PyObject* value = is_self ? nullptr : PyDict_GetItemWithError(globals, name);
+    const Owned<> value = is_self ? nullptr : item_of(globals, name);
     if (!is_self && value == nullptr && PyErr_Occurred() != nullptr) return false;
-    if (!is_self && (value == nullptr || !capturable(value))) continue;
+    if (!is_self && (value == nullptr || !capturable(value.get()))) continue;
     captured = name;
     if (overlay == nullptr) {
       overlay = new_overlay(globals, analysis);
@@ -167,7 +201,7 @@ bool overlay_globals(PyObject* function, PyObject* analysis, PyObject* own_name,
     }
     if (is_self) {
       out.own_globals = overlay;
-    } else if (PyDict_SetItem(overlay, name, value) < 0) {
+    } else if (PyDict_SetItem(overlay, name, value.get()) < 0) {
       return false;
     }
   }
@@ -191,6 +225,14 @@ PyObject* copy_function(PyObject* function, PyObject* globals, PyObject* closure
 }
 
 }  // namespace
+
+bool prepare_captures() {
+  for (std::size_t i = 0; i < kModuleKeys.size(); ++i) {
+    if (module_keys[i] == nullptr) module_keys[i] = PyUnicode_InternFromString(kModuleKeys[i]);
+    if (module_keys[i] == nullptr) return false;
+  }
+  return true;
+}
 
 bool capture_by_value(PyObject* function, Captured& out) {
   PyObject* analysis = analysis_of(PyFunction_GetCode(function));

@@ -6,6 +6,9 @@
 // a tuple of these; every other global is looked up live. A name equal to the function's own becomes the task's handle.
 //
 // What a code object names is found out once (polyreme._capture.analyse) and kept with the code object.
+//
+// Any number of threads may capture at once. The function's closure tuple and code never change; its cells and globals
+// may, and are read as of one moment each.
 #pragma once
 
 #include <Python.h>
@@ -21,6 +24,8 @@ struct Captured {
   PyObject* own_globals = nullptr;
   PyObject* own_name = nullptr;
 };
+/// When the module is made. False with an error set.
+[[nodiscard]] bool prepare_captures();
 [[nodiscard]] bool capture_by_value(PyObject* function, Captured& out);
 [[nodiscard]] bool bind_self(const Captured& captured, PyObject* handle);
 

@@ -3,6 +3,7 @@
 #include <polyreme/errors.hpp>
 
 #include "errors.hpp"
+#include "references.hpp"
 #include "runtime/threads.hpp"
 #include "task/record.hpp"
 
@@ -57,8 +58,7 @@ PyGetSetDef properties[] = {
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 PyTypeObject context_type = [] {
-  PyTypeObject type{};
-  Py_SET_REFCNT(reinterpret_cast<PyObject*>(&type), 1);
+  PyTypeObject type = blank_type();
   type.tp_name = "polyreme.Context";
   type.tp_basicsize = sizeof(ContextObject);
   type.tp_dealloc = &dealloc;

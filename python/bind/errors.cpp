@@ -1,7 +1,9 @@
 #include "errors.hpp"
 
+#include "free_threading.hpp"
 #include "interpreter.hpp"
 
+#include <mutex>
 #include <new>
 #include <stdexcept>
 #include <system_error>
@@ -11,6 +13,7 @@ namespace polyreme::python {
 
 namespace {
 
+/// Filled when the module is made, constant afterwards.
 struct ErrorTypes {
   PyObject* error = nullptr;
   PyObject* usage = nullptr;
@@ -42,6 +45,9 @@ PyObject* pair(PyObject* first, PyObject* second) {
 PyObject* make(PyObject* type, const char* text) {
   return PyObject_CallFunction(type, "s", text);
 }
+
+/// Guards PythonError::text_ of all of them: it is made once and read seldom.
+InsideMutex text_mutex;
 
 /// The characters of a str, which is dropped; empty for null or what has no UTF-8. No error is left set.
 std::string take_text(PyObject* text) {
@@ -110,7 +116,12 @@ const char* PythonError::what() const noexcept {
   const char* answer = "a Python exception";
   try {
     // Code of the exception's class may let another thread in here. What was handed out once stays.
-    std::string text = text_.empty() ? last_line(exception_) : std::string();
+    const auto known = [this] {
+      const std::lock_guard lock(text_mutex);
+      return !text_.empty();
+    };
+    std::string text = known() ? std::string() : last_line(exception_);
+    const std::lock_guard lock(text_mutex);
     if (text_.empty()) text_ = std::move(text);
     if (!text_.empty()) answer = text_.c_str();
   } catch (const std::bad_alloc&) {
@@ -121,6 +132,7 @@ const char* PythonError::what() const noexcept {
 }
 
 PyObject* PythonError::object() const noexcept {
+  const CriticalSection alone(exception_);
   PyException_SetTraceback(exception_, traceback_ != nullptr ? traceback_ : Py_None);
   return Py_NewRef(exception_);
 }

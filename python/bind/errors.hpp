@@ -30,9 +30,9 @@ class PythonError : public std::exception {
 
  private:
   PythonError(PyObject* object, PyObject* traceback) noexcept : exception_(object), traceback_(traceback) {}
-  PyObject* exception_;
+  PyObject* exception_;  ///< constant, as is the next; the exception object itself is everybody's
   PyObject* traceback_;
-  mutable std::string text_;  ///< what() says; under the interpreter's lock
+  mutable std::string text_;  ///< what() says, once that was asked for; guarded by a mutex in errors.cpp
 };
 
 /// Adds the exception classes to the module. False with an error set on failure.

@@ -1,5 +1,6 @@
 #include "interpreter.hpp"
 
+#include "free_threading.hpp"
 #include "runtime/threads.hpp"
 
 #include <unistd.h>
@@ -18,10 +19,11 @@ namespace {
 thread_local PyThreadState* saved_state = nullptr;
 thread_local bool made_here = false;
 
+/// For threads inside and outside alike, so the mutex is one on every build; nobody calls Python under it.
 struct PutAside {
   std::mutex mutex;
-  std::vector<PyObject*> objects;
-  std::atomic<bool> any{false};
+  std::vector<PyObject*> objects;  ///< guarded by the mutex; owns a reference to each
+  std::atomic<bool> any{false};    ///< written under the mutex; a hint to those who read it without
 };
 
 /// Never destroyed: handles may be dropped while the process ends.
@@ -45,6 +47,10 @@ bool inside() noexcept {
   const PyThreadState* const current = _PyThreadState_UncheckedGet();
 #endif
   return current != nullptr && current == PyGILState_GetThisThreadState();
+}
+
+bool PythonInterpreter::exclusive() const noexcept {
+  return !kFreeThreaded;
 }
 
 void PythonInterpreter::enter() noexcept {

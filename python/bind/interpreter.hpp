@@ -1,7 +1,9 @@
 // The Python interpreter as the engine's interpreter domain. The only code that takes or releases the GIL.
 //
 // Each thread that enters gets a PyThreadState once and keeps it until it ends: making one costs forty times as much as
-// taking the GIL. On a free-threaded build "inside" means that the thread is attached; nothing else changes here.
+// taking the GIL. On a free-threaded build "inside" means that the thread is attached, and any number of them may be. A
+// thread that sleeps, spins or searches is outside on every build: so the collector of a free-threaded one, which stops
+// all that are inside, never waits for it.
 //
 // References that a thread outside would drop (the arguments of a task that a sleeping waiter ends) are put aside and
 // dropped by the next thread that comes to a point where any code may run: a worker that has entered and lets others
@@ -17,6 +19,7 @@ namespace polyreme::python {
 
 class PythonInterpreter final : public launch::Interpreter {
  public:
+  [[nodiscard]] bool exclusive() const noexcept override;
   void enter() noexcept override;
   void settle() noexcept override;
   void leave() noexcept override;

@@ -3,6 +3,7 @@
 #include "errors.hpp"
 #include "interpreter.hpp"
 #include "native_arguments.hpp"
+#include "references.hpp"
 
 #include <string>
 #include <vector>
@@ -155,8 +156,7 @@ PyGetSetDef properties[] = {{"__name__", &get_name, nullptr, nullptr, nullptr},
                             {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 PyTypeObject native_function_type = [] {
-  PyTypeObject type{};
-  Py_SET_REFCNT(reinterpret_cast<PyObject*>(&type), 1);
+  PyTypeObject type = blank_type();
   type.tp_name = "polyreme.NativeFunction";
   type.tp_basicsize = sizeof(NativeFunctionObject);
   type.tp_dealloc = &dealloc;

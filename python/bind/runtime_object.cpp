@@ -3,6 +3,7 @@
 #include "capture.hpp"
 #include "errors.hpp"
 #include "interpreter.hpp"
+#include "references.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/threads.hpp"
 #include "space_object.hpp"
@@ -29,26 +30,33 @@ struct Closing {
   std::atomic<std::thread::id> by{};  ///< the thread that holds the mutex and is in close()
 };
 
+/// Any thread inside may be in any call of one object; on a free-threaded build at the same time as others. The
+/// allocation is zeroed, which is how every member begins.
+///
+/// A call counts itself in `users` before it looks at `engine`, and the thread that closes is counted too when it moves
+/// the engine to `retired`: so the count falls to 0 only once everybody who saw the engine has left, and whoever lets
+/// it fall takes `retired` away. Who comes later finds no engine. All changes of `users` are acquire and release, as
+/// the next one to count must see what those before did to the other members.
 struct RuntimeObject {
-  PyObject_HEAD Engine* engine;  ///< null before __init__ and after close()
-  Engine* retired;               ///< closed, and some call on another thread has not left it yet
-  std::atomic<int> users;        ///< calls that are in `engine` or `retired`
-  Closing* closing;              ///< the object owns it; null before open()
-  bool used;                     ///< open() was called
-  bool disowned;                 ///< the engine stayed in the parent process
+  PyObject_HEAD std::atomic<Engine*> engine;  ///< null before open() and after close(); see above
+  std::atomic<Engine*> retired;               ///< closed, and some call on another thread has not left it yet
+  std::atomic<int> users;                     ///< calls that are in `engine` or `retired`
+  Closing* closing;                           ///< the object owns it; set before `engine` is, then constant
+  std::atomic<bool> used;                     ///< taken by the one open() that may go on
+  bool disowned;                              ///< the engine stayed in the parent process; set while one thread is left
 };
 
 RuntimeObject* cast(PyObject* self) noexcept {
   return reinterpret_cast<RuntimeObject*>(self);
 }
 
-/// The open engine, or null with an error set.
+/// The open engine, or null with an error set. For callers who are counted in `users`.
 Engine* engine_of(PyObject* self) {
-  Engine* engine = cast(self)->engine;
+  Engine* engine = cast(self)->engine.load(std::memory_order_acquire);
   if (engine == nullptr) {
     const RuntimeClosed error =
         cast(self)->disowned ? runtime::belongs_to_parent()
-        : cast(self)->used
+        : cast(self)->used.load(std::memory_order_relaxed)
             ? RuntimeClosed("polyreme: the runtime is closed; open another one")
             : RuntimeClosed("polyreme: the runtime is not open; call Runtime.__init__ from your subclass");
     static_cast<void>(raise(std::make_exception_ptr(error)));
@@ -90,7 +98,7 @@ PyObject* open(PyObject* self, PyObject* arguments) {
   double stall_warning = 10.0;
   unsigned int max_ready = 0;
   if (PyArg_ParseTuple(arguments, "IpdI", &workers, &pin, &stall_warning, &max_ready) == 0) return nullptr;
-  if (cast(self)->used) {
+  if (cast(self)->used.exchange(true, std::memory_order_relaxed)) {
     PyErr_SetString(PyExc_RuntimeError, "polyreme: this runtime was opened before; make another one");
     return nullptr;
   }
@@ -105,10 +113,11 @@ PyObject* open(PyObject* self, PyObject* arguments) {
     const std::shared_ptr<PyObject> owner(Py_NewRef(self), &drop_reference);
     options.warn = [owner](const std::string& text) { warn_in_python(owner.get(), text); };
     auto closing = std::make_unique<Closing>();
-    cast(self)->engine = Engine::open(std::move(options));
+    Engine* const engine = Engine::open(std::move(options));
     cast(self)->closing = closing.release();
-    cast(self)->used = true;
+    cast(self)->engine.store(engine, std::memory_order_release);
   } catch (...) {
+    cast(self)->used.store(false, std::memory_order_relaxed);
     return raise_current();
   }
   Py_RETURN_NONE;
@@ -133,7 +142,7 @@ UsageError body_cannot_close() {
 }
 
 PyObject* close(PyObject* self, PyObject* cancel) {
-  if (cast(self)->engine == nullptr) Py_RETURN_NONE;
+  if (cast(self)->engine.load(std::memory_order_relaxed) == nullptr) Py_RETURN_NONE;
   const int cancelling = PyObject_IsTrue(cancel);
   if (cancelling < 0) return nullptr;
   const EngineUse use(self);
@@ -143,10 +152,11 @@ PyObject* close(PyObject* self, PyObject* cancel) {
     if (runtime::holds_slot_of(*engine)) throw body_cannot_close();
     if (cancelling != 0) engine->cancel_unstarted();
     const std::unique_lock alone = lock_closing(self);
-    if (cast(self)->engine == nullptr) Py_RETURN_NONE;
+    if (cast(self)->engine.load(std::memory_order_relaxed) == nullptr) Py_RETURN_NONE;
     const ClosingHere here(*cast(self)->closing);
     close_engine(*engine);
-    cast(self)->retired = std::exchange(cast(self)->engine, nullptr);
+    cast(self)->retired.store(engine, std::memory_order_relaxed);
+    cast(self)->engine.store(nullptr, std::memory_order_release);
   } catch (...) {
     return raise_current();
   }
@@ -168,7 +178,7 @@ PyObject* spawn_method(PyObject* self, PyObject* const* arguments, Py_ssize_t co
 
 // ---- the decorator
 
-/// What @rt.task(...) returns: called with the function, it spawns.
+/// What @rt.task(...) returns: called with the function, it spawns. Constant once made, but for `called`.
 struct DecoratorObject {
   PyObject_HEAD vectorcallfunc call;
   PyObject* runtime;
@@ -178,7 +188,7 @@ struct DecoratorObject {
   PyObject* name;
   PyObject* keywords;
   bool by_reference;
-  bool called;
+  std::atomic<bool> called;
 };
 
 extern PyTypeObject decorator_type;
@@ -189,7 +199,7 @@ DecoratorObject* decorator_cast(PyObject* self) noexcept {
 
 /// A decorator that never met a function has spawned nothing, which its program hardly meant.
 void warn_unused(const DecoratorObject& decorator) noexcept {
-  if (decorator.called || PyErr_Occurred() != nullptr) return;
+  if (decorator.called.load(std::memory_order_relaxed) || PyErr_Occurred() != nullptr) return;
   const int warned = PyErr_WarnEx(PyExc_RuntimeWarning,
                                   "polyreme: rt.task(...) decorated nothing, so that nothing was spawned; to call a "
                                   "function as a task, use rt.spawn(fn, *args)",
@@ -234,7 +244,7 @@ PyObject* decorator_call(PyObject* self, PyObject* const* arguments, std::size_t
     return nullptr;
   }
   DecoratorObject& decorator = *decorator_cast(self);
-  decorator.called = true;
+  decorator.called.store(true, std::memory_order_relaxed);
   const EngineUse use(decorator.runtime);
   Engine* const engine = use.get();
   if (engine == nullptr) return nullptr;
@@ -245,8 +255,7 @@ PyObject* decorator_call(PyObject* self, PyObject* const* arguments, std::size_t
 }
 
 PyTypeObject decorator_type = [] {
-  PyTypeObject type{};
-  Py_SET_REFCNT(reinterpret_cast<PyObject*>(&type), 1);
+  PyTypeObject type = blank_type();
   type.tp_name = "polyreme.TaskDecorator";
   type.tp_basicsize = sizeof(DecoratorObject);
   type.tp_dealloc = &decorator_dealloc;
@@ -311,15 +320,15 @@ PyObject* task_method(PyObject* self, PyObject* const* arguments, Py_ssize_t cou
   decorator->name = Py_XNewRef(keywords.name);
   decorator->keywords = Py_XNewRef(keywords.keywords);
   decorator->by_reference = by_reference;
-  decorator->called = false;
+  ::new (&decorator->called) std::atomic<bool>(false);
   return reinterpret_cast<PyObject*>(decorator);
 }
 
 // ---- everything else
 
 PyObject* space_method(PyObject* self, PyObject* name) {
-  Engine* engine = engine_of(self);
-  return engine == nullptr ? nullptr : make_space(*engine, name);
+  const EngineUse use(self);
+  return use.get() == nullptr ? nullptr : make_space(*use.get(), name);
 }
 
 /// wait(timeout, report): True when all tasks are done, False on timeout.
@@ -407,19 +416,19 @@ PyObject* cancel_method(PyObject* self, PyObject* /*unused*/) {
 
 /// In the child of a fork, where no thread of the engine is left: it is never touched again.
 PyObject* disown_method(PyObject* self, PyObject* /*unused*/) {
-  Engine* const engine = std::exchange(cast(self)->engine, nullptr);
+  Engine* const engine = cast(self)->engine.exchange(nullptr, std::memory_order_relaxed);
   if (engine != nullptr) disown(*engine);
   cast(self)->disowned = true;
   Py_RETURN_NONE;
 }
 
 PyObject* get_closed(PyObject* self, void* /*closure*/) {
-  return PyBool_FromLong(cast(self)->engine == nullptr ? 1 : 0);
+  return PyBool_FromLong(cast(self)->engine.load(std::memory_order_relaxed) == nullptr ? 1 : 0);
 }
 
 PyObject* get_workers(PyObject* self, void* /*closure*/) {
-  Engine* engine = engine_of(self);
-  return engine == nullptr ? nullptr : PyLong_FromUnsignedLong(engine->workers());
+  const EngineUse use(self);
+  return use.get() == nullptr ? nullptr : PyLong_FromUnsignedLong(use.get()->workers());
 }
 
 void dealloc(PyObject* self) {
@@ -476,8 +485,7 @@ PyGetSetDef properties[] = {
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 PyTypeObject runtime_type = [] {
-  PyTypeObject type{};
-  Py_SET_REFCNT(reinterpret_cast<PyObject*>(&type), 1);
+  PyTypeObject type = blank_type();
   type.tp_name = "polyreme._core.Runtime";
   type.tp_basicsize = sizeof(RuntimeObject);
   type.tp_dealloc = &dealloc;
@@ -497,16 +505,18 @@ bool check_runtime(PyObject* object) {
   return false;
 }
 
-EngineUse::EngineUse(PyObject* runtime) : runtime_(runtime), engine_(engine_of(runtime)) {
-  if (engine_ != nullptr) cast(runtime_)->users.fetch_add(1, std::memory_order_relaxed);
+EngineUse::EngineUse(PyObject* runtime) : runtime_(runtime) {
+  cast(runtime_)->users.fetch_add(1, std::memory_order_acq_rel);
+  engine_ = engine_of(runtime_);
 }
 
 EngineUse::~EngineUse() {
-  if (engine_ == nullptr) return;
   RuntimeObject& object = *cast(runtime_);
-  // Inside, so nobody enters or retires the engine between the two.
-  if (object.users.fetch_sub(1, std::memory_order_acq_rel) == 1 && object.retired != nullptr) {
-    Engine::bury(std::exchange(object.retired, nullptr));
+  if (object.users.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  if (object.retired.load(std::memory_order_relaxed) == nullptr) [[likely]]
+    return;
+  if (Engine* const last = object.retired.exchange(nullptr, std::memory_order_relaxed); last != nullptr) {
+    Engine::bury(last);
   }
 }
 

@@ -33,7 +33,7 @@ class EngineUse {
 
  private:
   PyObject* const runtime_;
-  runtime::Engine* const engine_;
+  runtime::Engine* engine_;
 };
 
 [[nodiscard]] bool add_runtime_type(PyObject* module);

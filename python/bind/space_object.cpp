@@ -3,8 +3,10 @@
 #include <polyreme/space.hpp>
 
 #include "errors.hpp"
+#include "free_threading.hpp"
 #include "graph/space.hpp"
 #include "interpreter.hpp"
+#include "references.hpp"
 #include "task_object.hpp"
 
 #include <array>
@@ -17,6 +19,7 @@ namespace {
 
 using State = std::shared_ptr<graph::SpaceState>;
 
+/// Constant once made, as are slices; what the state points to has a lock of its own.
 struct SpaceObject {
   PyObject_HEAD State state;
 };
@@ -184,8 +187,7 @@ PyGetSetDef space_properties[] = {{"name", &get_space_name, nullptr, "The name g
                                   {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 PyTypeObject space_type = [] {
-  PyTypeObject type{};
-  Py_SET_REFCNT(reinterpret_cast<PyObject*>(&type), 1);
+  PyTypeObject type = blank_type();
   type.tp_name = "polyreme.Space";
   type.tp_basicsize = sizeof(SpaceObject);
   type.tp_dealloc = &space_dealloc;
@@ -199,8 +201,7 @@ PyTypeObject space_type = [] {
 }();
 
 PyTypeObject slice_type = [] {
-  PyTypeObject type{};
-  Py_SET_REFCNT(reinterpret_cast<PyObject*>(&type), 1);
+  PyTypeObject type = blank_type();
   type.tp_name = "polyreme.Slice";
   type.tp_basicsize = sizeof(SliceObject);
   type.tp_dealloc = &slice_dealloc;
@@ -259,17 +260,25 @@ bool Dependencies::add(PyObject* item, int depth) {
   }
   constexpr int kDeepest = 32;
   const bool text = PyUnicode_Check(item) || PyBytes_Check(item);
-  if (!text && depth < kDeepest && (PyList_CheckExact(item) || PyTuple_CheckExact(item))) {
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(item); ++i) {
-      PyObject* one = Py_NewRef(PySequence_Fast_GET_ITEM(item, i));
-      const bool added = add(one, depth + 1);
-      Py_DECREF(one);
-      if (!added) return false;
+  if (!text && depth < kDeepest && PyTuple_CheckExact(item)) {
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(item); ++i) {
+      if (!add(PyTuple_GET_ITEM(item, i), depth + 1)) return false;
     }
     return true;
   }
+  if (!text && depth < kDeepest && PyList_CheckExact(item)) return add_list(item, depth);
   if (text || depth >= kDeepest) return refuse(item);
   return add_iterable(item, depth);
+}
+
+bool Dependencies::add_list(PyObject* list, int depth) {
+  for (Py_ssize_t i = 0; true; ++i) {
+    const Owned<> one = item_at(list, i);
+    if (one == nullptr) return true;
+    if (!add(one.get(), depth + 1)) return false;
+    // Another thread may take it out of the list at any time.
+    if (kFreeThreaded) keep_borrowed();
+  }
 }
 
 bool Dependencies::add_iterable(PyObject* item, int depth) {

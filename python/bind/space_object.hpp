@@ -14,7 +14,9 @@ namespace polyreme::python {
 [[nodiscard]] bool add_space_types(PyObject* module);
 [[nodiscard]] PyObject* make_space(runtime::Engine& engine, PyObject* name);
 
-/// What `after=` named: borrowed records, and those among them that came with a reference.
+/// What `after=` named: borrowed records, and those among them that came with a reference. One thread's own. What is
+/// borrowed lives as long as arguments of the call that the thread is in, which nobody changes: tasks and tuples; with
+/// the GIL also lists, as long as no code runs.
 class Dependencies {
  public:
   Dependencies() = default;
@@ -43,6 +45,7 @@ class Dependencies {
   void keep_borrowed();
 
  private:
+  [[nodiscard]] bool add_list(PyObject* list, int depth);
   [[nodiscard]] bool add_iterable(PyObject* item, int depth);
   [[nodiscard]] static bool refuse(PyObject* item);
 

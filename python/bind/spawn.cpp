@@ -2,14 +2,18 @@
 
 #include "body.hpp"
 #include "errors.hpp"
+#include "free_threading.hpp"
 #include "interpreter.hpp"
 #include "native_body.hpp"
 #include "native_function.hpp"
+#include "references.hpp"
 #include "task/record.hpp"
 #include "task_object.hpp"
 
+#include <array>
 #include <deque>
-#include <memory>
+#include <mutex>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 
@@ -29,17 +33,44 @@ struct PlaceHash {
   }
 };
 
-/// Places seen so far, and the last one. Code objects in it are kept alive, so that an address means one code for ever.
+/// Places seen so far. Code objects in it are kept alive, so that an address means one code for ever.
 struct Places {
-  std::unordered_map<Place, const SpawnSite*, PlaceHash> known;
-  std::deque<SpawnSite> sites;
-  Place last{nullptr, 0};
-  const SpawnSite* last_site = nullptr;
+  InsideMutex mutex;                                             ///< guards both:
+  std::unordered_map<Place, const SpawnSite*, PlaceHash> known;  ///< owns its code objects
+  std::deque<SpawnSite> sites;                                   ///< never shrinks
 };
 
 Places& places() {
   static auto* const instance = new Places;
   return *instance;
+}
+
+/// Some places that this thread came by last, each where its hash says. Its own, so without a lock.
+struct RecentPlace {
+  Place place{nullptr, 0};
+  const SpawnSite* site = nullptr;
+};
+constexpr std::size_t kRecentPlaces = 16;
+constinit thread_local std::array<RecentPlace, kRecentPlaces> recent_places{};
+
+/// The site of `place`, of which the caller gives a reference to the code away.
+const SpawnSite* site_of(const Place& place, PyFrameObject* frame) {
+  Places& all = places();
+  {
+    const std::lock_guard lock(all.mutex);
+    if (const auto found = all.known.find(place); found != all.known.end()) {
+      Py_DECREF(place.code);  // no last one: the table has another
+      return found->second;
+    }
+  }
+  const char* file = PyUnicode_AsUTF8(place.code->co_filename);
+  if (file == nullptr) PyErr_Clear();
+  SpawnSite site(file == nullptr ? "?" : file, static_cast<std::uint32_t>(PyFrame_GetLineNumber(frame)));
+  const std::lock_guard lock(all.mutex);
+  // Another thread may have been here as well; its site is as good, and the second reference does no harm.
+  const SpawnSite*& known = all.known[place];
+  if (known == nullptr) known = &all.sites.emplace_back(std::move(site));
+  return known;
 }
 
 bool keyword_is(PyObject* name, const char* text) {
@@ -49,15 +80,6 @@ bool keyword_is(PyObject* name, const char* text) {
 PyObject* given(PyObject* value) noexcept {
   return value == Py_None ? nullptr : value;
 }
-
-struct DropReference {
-  template <class Object>
-  void operator()(Object* object) const noexcept {
-    Py_DECREF(reinterpret_cast<PyObject*>(object));
-  }
-};
-template <class Object>
-using Owned = std::unique_ptr<Object, DropReference>;
 
 /// A copy of the body's keyword arguments: they go by value, as all others. Null: there are none, or an error is set.
 PyObject* copied(PyObject* keywords) noexcept {
@@ -71,8 +93,9 @@ std::string_view text_of(PyObject* text) noexcept {
   return {data, data == nullptr ? 0 : static_cast<std::size_t>(size)};
 }
 
-/// The name that a task gets; null data: none. False with an error set.
-bool spawn_name(const SpawnKeywords& keywords, PyObject* fn, bool tracing, std::string_view& name) {
+/// The name that a task gets, which lives as long as `owner` and the keywords; null data: none. False with an error
+/// set.
+bool spawn_name(const SpawnKeywords& keywords, PyObject* fn, bool tracing, std::string_view& name, Owned<>& owner) {
   if (keywords.name != nullptr) {
     if (!PyUnicode_Check(keywords.name)) {
       PyErr_Format(PyExc_TypeError, "name= is a str, not %R", keywords.name);
@@ -83,9 +106,8 @@ bool spawn_name(const SpawnKeywords& keywords, PyObject* fn, bool tracing, std::
   }
   if (!tracing) return true;
   // A trace shows functions by name; without one, names are looked up only for error messages.
-  PyObject* qualified = PyObject_GetAttrString(fn, "__qualname__");
-  if (qualified != nullptr && PyUnicode_Check(qualified)) name = text_of(qualified);
-  Py_XDECREF(qualified);  // fn keeps it
+  owner.reset(PyObject_GetAttrString(fn, "__qualname__"));
+  if (owner != nullptr && PyUnicode_Check(owner.get())) name = text_of(owner.get());
   PyErr_Clear();
   return true;
 }
@@ -153,23 +175,14 @@ const SpawnSite* current_site() {
   if (frame == nullptr) return nullptr;
   PyCodeObject* code = PyFrame_GetCode(frame);
   const Place place{code, PyFrame_GetLasti(frame)};
-  Places& all = places();
-  if (place == all.last) {
-    Py_DECREF(code);
-    return all.last_site;
+  RecentPlace& recent = recent_places[PlaceHash{}(place) / 2 % kRecentPlaces];
+  if (place == recent.place) {
+    Py_DECREF(code);  // the table has one
+    return recent.site;
   }
-  const SpawnSite*& site = all.known[place];
-  if (site == nullptr) {
-    const char* file = PyUnicode_AsUTF8(code->co_filename);
-    if (file == nullptr) PyErr_Clear();
-    all.sites.emplace_back(file == nullptr ? "?" : file, static_cast<std::uint32_t>(PyFrame_GetLineNumber(frame)));
-    site = &all.sites.back();
-  } else {
-    Py_DECREF(code);  // the table holds one already
-  }
-  all.last = place;
-  all.last_site = site;
-  return site;
+  recent.site = site_of(place, frame);
+  recent.place = place;
+  return recent.site;
 }
 
 bool parse_keywords(PyObject* const* values, PyObject* names, const char* function, bool is_decorator,
@@ -213,7 +226,7 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
     return PyErr_Format(PyExc_TypeError, "id= is an entry of a space, such as T[3], not %R", keywords.id);
   }
   drop_put_aside();
-  const Owned<PyObject> own_keywords(copied(keywords.keywords));
+  const Owned<> own_keywords(copied(keywords.keywords));
   if (keywords.keywords != nullptr && own_keywords == nullptr && PyErr_Occurred() != nullptr) return nullptr;
   BoundCall native_call;
   if (is_native && !bind_native(fn, arguments, count, own_keywords.get(), native_call)) return nullptr;
@@ -236,7 +249,8 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
   const bool tracing = engine.tracing();  // once: a trace may begin at any time
   if (tracing || is_boxed(count, own_keywords.get()) || before_commit != nullptr) dependencies.keep_borrowed();
   std::string_view name;
-  if ((keywords.name != nullptr || tracing) && !spawn_name(keywords, fn, tracing, name)) return nullptr;
+  Owned<> name_owner;
+  if ((keywords.name != nullptr || tracing) && !spawn_name(keywords, fn, tracing, name, name_owner)) return nullptr;
   try {
     const detail::BodyOps& ops = is_native ? native_ops(native_call) : python_ops();
     const detail::Domain domain = is_native ? native_domain(native_call) : detail::Domain::kInterpreter;

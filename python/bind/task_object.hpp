@@ -9,6 +9,8 @@ namespace polyreme::python {
 
 using tasks::Record;
 
+/// Both members are constant from the time that other threads may know the handle until nobody knows it: until its
+/// deallocation, or until the collector has found it unreachable. The record has rules of its own (task/record.hpp).
 struct TaskObject {
   PyObject_HEAD Record* record;  ///< with a reference
   PyObject* space;  ///< of an id, which names a task, spawned or not: keeps its space from giving it up; else null

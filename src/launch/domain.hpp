@@ -6,6 +6,9 @@
 // entered(), and must look whether more interpreter work is visible: whoever came meanwhile and found the gate taken
 // left that work to it. queued_ is seq_cst on all sides, for the same reason as SlotPool's idle word: a sleeper's last
 // look reads it together with the deques.
+//
+// An interpreter that any number of threads may be inside of at once (Interpreter::exclusive) has no queue: its gate is
+// opened before the first worker starts and stays open, and interpreter work is then shared out as native work is.
 #pragma once
 
 #include "base/layout.hpp"
@@ -24,6 +27,8 @@ class Interpreter {
   Interpreter& operator=(const Interpreter&) = delete;
   virtual ~Interpreter() = default;
 
+  /// True if a thread keeps others out while it is inside, so that they had better queue in one place. Never changes.
+  [[nodiscard]] virtual bool exclusive() const noexcept { return true; }
   /// Blocks until this thread may run interpreter bodies.
   virtual void enter() noexcept = 0;
   /// Called inside, on a worker that has entered for a body, once others may queue: it may run any code, which may
@@ -38,16 +43,23 @@ class Interpreter {
 
 class InterpreterGate {
  public:
+  /// Nobody queues any more. Before other threads know the gate.
+  void open_for_all() noexcept { open_ = true; }
+
   /// False: another thread queues already.
   [[nodiscard]] bool try_queue() noexcept {
+    if (open_) return true;
     std::uint32_t expected = 0;
     return queued_.compare_exchange_strong(expected, 1, sync::memory_order_seq_cst, sync::memory_order_relaxed);
   }
-  void entered() noexcept { queued_.store(0, sync::memory_order_seq_cst); }
+  void entered() noexcept {
+    if (!open_) queued_.store(0, sync::memory_order_seq_cst);
+  }
   [[nodiscard]] bool someone_queues() const noexcept { return queued_.load(sync::memory_order_seq_cst) != 0; }
 
  private:
-  alignas(base::kCacheLine) sync::Atomic<std::uint32_t> queued_{0};
+  alignas(base::kCacheLine) sync::Atomic<std::uint32_t> queued_{0};  ///< threads that queue: none or one
+  bool open_ = false;                                                ///< constant once there are other threads
 };
 
 }  // namespace polyreme::launch

@@ -38,11 +38,17 @@ namespace polyreme::launch {
 struct Deck {
   explicit Deck(std::uint32_t slots) : pool(slots) {}
 
+  /// Before the first worker starts.
+  void use(Interpreter* with) noexcept {
+    interpreter = with;
+    if (with != nullptr && !with->exclusive()) gate.open_for_all();
+  }
+
   SlotPool pool;
   LaneTable lanes;
   InterpreterGate gate;
   std::uint32_t max_ready = 0;         ///< ready tasks in the lane of a foreign thread over which it sleeps
-  Interpreter* interpreter = nullptr;  ///< set before the first interpreter task is spawned
+  Interpreter* interpreter = nullptr;  ///< see use()
 
   /// The last look: is there a task that a thread without one could run?
   [[nodiscard]] bool any_work() const noexcept {

@@ -100,7 +100,7 @@ Engine::Engine(EngineOptions options)
       slots_(checked_workers(options_.workers)),
       depot_(this),
       deck_(slots_) {
-  deck_.interpreter = options_.interpreter;
+  deck_.use(options_.interpreter);
   deck_.max_ready = options_.max_ready;
   for (std::uint32_t slot = 0; slot < slots_; ++slot)
     deck_.lanes.add(depot_, slot);

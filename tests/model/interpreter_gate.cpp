@@ -41,14 +41,15 @@ class OneSlot : public GateModel<1> {
   }
 };
 
-class TwoSlots : public GateModel<2> {
+template <Inside kInside>
+class TwoSlots : public GateModel<2, kInside> {
  public:
   void produce() override {
-    spawn(Domain::kInterpreter, [this](Lane& lane) {
-      spawn_in(lane, Domain::kNative);
-      spawn_in(lane, Domain::kInterpreter);
+    this->spawn(Domain::kInterpreter, [this](Lane& lane) {
+      this->spawn_in(lane, Domain::kNative);
+      this->spawn_in(lane, Domain::kInterpreter);
     });
-    spawn(Domain::kInterpreter);
+    this->spawn(Domain::kInterpreter);
   }
 };
 
@@ -81,11 +82,12 @@ class BesideChildren : public GateModel<2> {
 };
 
 /// Without a limit inside, two interpreter bodies that can only end together.
-class SideBySide : public GateModel<2, Inside::kAll> {
+template <Inside kInside>
+class SideBySide : public GateModel<2, kInside> {
  public:
   void produce() override {
-    spawn(Domain::kInterpreter, [this](Lane&) { meet(first_, second_); });
-    spawn(Domain::kInterpreter, [this](Lane&) { meet(second_, first_); });
+    this->spawn(Domain::kInterpreter, [this](Lane&) { meet(first_, second_); });
+    this->spawn(Domain::kInterpreter, [this](Lane&) { meet(second_, first_); });
   }
 
  private:
@@ -131,12 +133,15 @@ int main() {
   using namespace polyreme::model;
   return Exploration()
       .explore<OneSlot>("one slot", Random{50'000})
-      .explore<TwoSlots>("two slots", Random{50'000})
-      .explore<TwoSlots>("two slots, with stalls", Stalling{50'000})
+      .explore<TwoSlots<Inside::kOne>>("two slots", Random{50'000})
+      .explore<TwoSlots<Inside::kOne>>("two slots, with stalls", Stalling{50'000})
+      .explore<TwoSlots<Inside::kOpen>>("two slots and an open gate", Stalling{50'000})
       .explore<Beside>("beside a native body", Random{50'000})
       .explore<BesideChildren>("beside a native body, both children", Stalling{50'000})
-      .explore<SideBySide>("side by side inside", Random{50'000})
-      .explore<SideBySide>("side by side inside, with stalls", Stalling{50'000})
+      .explore<SideBySide<Inside::kAll>>("side by side inside", Random{50'000})
+      .explore<SideBySide<Inside::kAll>>("side by side inside, with stalls", Stalling{50'000})
+      .explore<SideBySide<Inside::kOpen>>("side by side through an open gate", Random{50'000})
+      .explore<SideBySide<Inside::kOpen>>("side by side through an open gate, with stalls", Stalling{50'000})
       .explore<Queueing>("one inside, one in the queue", Random{50'000})
       .explore<Queueing>("one inside, one in the queue, with stalls", Stalling{50'000})
       .explore<ParentAndChild>("parent and child", Random{50'000})

@@ -21,12 +21,13 @@ namespace polyreme::model {
 class Crew;
 using Session = launch::Session<Crew>;
 
-/// How many threads may be inside at a time.
-enum class Inside : std::uint8_t { kOne, kAll };
+/// How many threads may be inside at a time. kAll: they enter through the gate; kOpen: the gate is open.
+enum class Inside : std::uint8_t { kOne, kAll, kOpen };
 
 class ModelInterpreter final : public launch::Interpreter {
  public:
   explicit ModelInterpreter(Inside inside) : inside_(inside) {}
+  [[nodiscard]] bool exclusive() const noexcept override { return inside_ != Inside::kOpen; }
   void enter() noexcept override {
     if (inside_ == Inside::kOne) holds_[rl::thread_index()] = std::make_unique<sync::Mutex::Guard>(mutex_);
   }
@@ -50,7 +51,7 @@ class Crew {
   using Body = std::function<void(launch::Lane&)>;
 
   explicit Crew(std::uint32_t slots, Inside inside = Inside::kOne) : deck(slots), interpreter_(inside) {
-    deck.interpreter = &interpreter_;
+    deck.use(&interpreter_);
     for (std::uint32_t slot = 0; slot < slots; ++slot) {
       deck.lanes.add(depot, slot);
       slot_states_.push_back(std::make_unique<sync::Shared<int>>());
