@@ -49,4 +49,4 @@ format: setup-dev ## Format the C++ and Python sources in place
 
 .PHONY: clean
 clean: ## Remove everything that was built, .venv too
-	rm -rf build $(VENV)
+	rm -rf build $(VENV) .venv-3.13t

@@ -7,6 +7,7 @@
 # Needs root and debootstrap. Packages come from wherever this machine's own apt and pip are set up to get them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. tools/apt_mirror.sh
 
 fail() {
     printf 'bare_system: %s\n' "$*" >&2
@@ -35,13 +36,6 @@ fi
 # mktemp keeps others out, but apt fetches as a user of its own.
 chmod 755 "$system"
 readonly system
-
-# The first Debian archive that apt is told to use, from either format of its sources.
-apt_mirror() {
-    { cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null || true; } |
-        sed -n -e 's/^URIs: *\([^ ]*\/debian\)\/\{0,1\}\( .*\)\{0,1\}$/\1/p' \
-            -e 's/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*\/debian\)\/\{0,1\} .*$/\2/p' | head -n 1
-}
 
 copy_in() {
     local path

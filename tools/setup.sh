@@ -1,16 +1,29 @@
 #!/usr/bin/env bash
 # Makes everything that the project's commands need: Debian packages, .venv and the polyreme package in it.
 #
-#   tools/setup.sh         what `make test` and `make demo` need
-#   tools/setup.sh dev     that, and what linting, benchmarks and the heavy test legs need
+#   tools/setup.sh                what `make test` and `make demo` need
+#   tools/setup.sh dev            that, and what linting, benchmarks and the heavy test legs need
+#   tools/setup.sh freethreaded   a free-threaded CPython, and an environment of its own in .venv-3.13t
 #
 # It changes nothing and takes no network when nothing is missing. PYTHON chooses the interpreter of .venv.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly kind="${1:-base}"
-readonly python="${PYTHON:-/usr/bin/python3}"
-readonly venv=.venv
+if [[ "$kind" == freethreaded ]]; then
+    python=build/python3.13t/bin/python3
+    venv=.venv-3.13t
+    requirements=requirements-freethreaded
+    settings=(build-dir=build/release-3.13t)
+else
+    python="${PYTHON:-/usr/bin/python3}"
+    venv=.venv
+    requirements=requirements
+    # One Release build serves the Python package, the examples and the benchmarks.
+    settings=(build-dir=build/release cmake.define.POLYREME_BENCH=ON cmake.define.POLYREME_EXAMPLES=ON)
+fi
+settings+=(cmake.define.POLYREME_WERROR=ON)
+readonly python venv requirements settings
 readonly stamps="$venv/.polyreme"
 
 say() { printf '==> %s\n' "$*"; }
@@ -80,14 +93,14 @@ make_venv() {
 
 install_requirements() {
     say "Installing PyPI packages of $1"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$1"
+    # Some packages have no wheel for a free-threaded interpreter, and building them here would take for ever.
+    local -a wheels_only=()
+    [[ "$kind" != freethreaded ]] || wheels_only=(--only-binary :all:)
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "${wheels_only[@]}" --requirement "$1"
 }
 
-# One Release build serves the Python package, the examples and the benchmarks.
 install_package() {
     local log=build/setup.log
-    local -a settings=(build-dir=build/release cmake.define.POLYREME_WERROR=ON
-        cmake.define.POLYREME_BENCH=ON cmake.define.POLYREME_EXAMPLES=ON)
     say "Building and installing the polyreme package (details in $log)"
     mkdir -p build
     # Of all that pip says, the build's own progress lines are what a person wants to see.
@@ -107,13 +120,17 @@ package_sources() {
 case "$kind" in
     base) debian_packages tools/debian-packages.txt ;;
     dev) debian_packages tools/debian-packages.txt tools/debian-packages-ci.txt ;;
-    *) fail "unknown kind '$kind'; use 'base' or 'dev'" ;;
+    freethreaded)
+        debian_packages tools/debian-packages.txt tools/debian-packages-ci.txt
+        tools/freethreaded.sh
+        ;;
+    *) fail "unknown kind '$kind'; use 'base', 'dev' or 'freethreaded'" ;;
 esac
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     fail "$python is not Python 3.11 or newer; name another with make PYTHON=/path/to/python3"
 "$python" --version 2>&1 | when_changed python make_venv
-when_changed requirements install_requirements tools/requirements.txt <tools/requirements.txt
+when_changed requirements install_requirements "tools/$requirements.txt" <"tools/$requirements.txt"
 if [[ "$kind" == dev ]]; then
     for list in lint bench; do
         when_changed "requirements-$list" install_requirements "tools/requirements-$list.txt" \
