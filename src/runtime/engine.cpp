@@ -284,7 +284,7 @@ Record* Engine::run_claimed(Record& record, launch::Lane& lane) noexcept {
   return run_body(record, lane);
 }
 
-inline Record* Engine::run_body(Record& record, launch::Lane& lane) noexcept {
+Record* Engine::run_body(Record& record, launch::Lane& lane) noexcept {
   ThreadContext& self = this_thread;
   Record* const outer = self.current;
   self.current = &record;
