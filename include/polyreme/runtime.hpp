@@ -108,7 +108,14 @@ struct SpawnOptions {
   std::optional<TaskId> id = std::nullopt;                      ///< the id that the task gets; each names one task
   After after = {};                                             ///< what must be done before the body starts
   std::string_view name = {};                                   ///< for messages and traces
+  int priority = 0;                                             ///< 1, 0 or -1: who goes first in a slot's own queues
   std::source_location site = std::source_location::current();  ///< where errors say that it was spawned
+};
+
+/// What a thread outside the runtime does when it has RuntimeOptions::max_ready tasks waiting for a slot.
+enum class OnFull : std::uint8_t {
+  kBlock,  ///< sleeps until half of them have started
+  kGrow,   ///< goes on: memory grows with what it spawns
 };
 
 struct RuntimeOptions {
@@ -120,6 +127,7 @@ struct RuntimeOptions {
   /// Back-pressure: a thread outside the runtime that has more ready tasks than this waiting for a slot sleeps in
   /// spawn() until half of them have started. Bodies are never held back, nor do tasks count that wait for others.
   std::uint32_t max_ready = 1U << 15;
+  OnFull on_full = OnFull::kBlock;
   /// Seconds before a wait that seems unable to end is warned about.
   double stall_warning_s = 10.0;
   /// Gets warnings; the default writes them to standard error.
@@ -190,8 +198,8 @@ class Runtime {
                       std::forward<D>(d), std::forward<E>(e), std::forward<F>(f));
   }
 
-  /// The same with options, and any number of arguments. @throws also DuplicateId and CycleError; nothing is spawned
-  /// then.
+  /// The same with options, and any number of arguments. @throws also DuplicateId, CycleError, and UsageError for
+  /// options out of their range; nothing is spawned then.
   template <class Fn, class... Arguments>
   auto spawn(const SpawnOptions& options, Fn&& fn, Arguments&&... arguments) {
     return spawn_with(&options, options.site, std::forward<Fn>(fn), std::forward<Arguments>(arguments)...);

@@ -97,7 +97,8 @@ PyObject* open(PyObject* self, PyObject* arguments) {
   int pin = 0;
   double stall_warning = 10.0;
   unsigned int max_ready = 0;
-  if (PyArg_ParseTuple(arguments, "IpdI", &workers, &pin, &stall_warning, &max_ready) == 0) return nullptr;
+  int grow = 0;
+  if (PyArg_ParseTuple(arguments, "IpdIp", &workers, &pin, &stall_warning, &max_ready, &grow) == 0) return nullptr;
   if (cast(self)->used.exchange(true, std::memory_order_relaxed)) {
     PyErr_SetString(PyExc_RuntimeError, "polyreme: this runtime was opened before; make another one");
     return nullptr;
@@ -108,6 +109,7 @@ PyObject* open(PyObject* self, PyObject* arguments) {
     options.pin = pin != 0;
     options.stall_warning_s = stall_warning;
     if (max_ready != 0) options.max_ready = max_ready;
+    if (grow != 0) options.max_ready = runtime::kUnlimited;
     options.interpreter = &interpreter();
     // With a reference: a wait for one task may go on, and warn, after the runtime was closed and dropped.
     const std::shared_ptr<PyObject> owner(Py_NewRef(self), &drop_reference);
@@ -187,6 +189,7 @@ struct DecoratorObject {
   PyObject* after;
   PyObject* name;
   PyObject* keywords;
+  SpawnTraits traits;
   bool by_reference;
   std::atomic<bool> called;
 };
@@ -248,7 +251,8 @@ PyObject* decorator_call(PyObject* self, PyObject* const* arguments, std::size_t
   const EngineUse use(decorator.runtime);
   Engine* const engine = use.get();
   if (engine == nullptr) return nullptr;
-  const SpawnKeywords keywords{decorator.id, decorator.after, decorator.name, decorator.keywords, nullptr};
+  const SpawnKeywords keywords{decorator.id,       decorator.after, decorator.name,
+                               decorator.keywords, nullptr,         decorator.traits};
   const Py_ssize_t count = decorator.arguments == nullptr ? 0 : PyTuple_GET_SIZE(decorator.arguments);
   PyObject* const* items = count == 0 ? nullptr : &PyTuple_GET_ITEM(decorator.arguments, 0);
   return spawn_decorated(*engine, arguments[0], items, count, keywords, decorator.by_reference);
@@ -319,6 +323,7 @@ PyObject* task_method(PyObject* self, PyObject* const* arguments, Py_ssize_t cou
   decorator->after = Py_XNewRef(keywords.after);
   decorator->name = Py_XNewRef(keywords.name);
   decorator->keywords = Py_XNewRef(keywords.keywords);
+  decorator->traits = keywords.traits;
   decorator->by_reference = by_reference;
   ::new (&decorator->called) std::atomic<bool>(false);
   return reinterpret_cast<PyObject*>(decorator);
@@ -445,7 +450,7 @@ PyCFunction method(Function* function) noexcept {
 
 PyMethodDef methods[] = {
     {"spawn", method(&spawn_method), METH_FASTCALL | METH_KEYWORDS,
-     "spawn($self, fn, /, *args, after=None, id=None, name=None, kwargs=None)\n--\n\n"
+     "spawn($self, fn, /, *args, after=None, id=None, name=None, priority=0, kwargs=None)\n--\n\n"
      "Spawn the call fn(*args, **kwargs) as a task and return its handle.\n\n"
      "A task among the arguments is a dependency and arrives as its result. The function runs as it is: nothing is\n"
      "captured.\n\n"
@@ -456,7 +461,7 @@ PyMethodDef methods[] = {
      "    DuplicateIdError: the id was spawned before.\n    CycleError: the task would depend on itself.\n"
      "    RuntimeClosedError: the runtime is closed."},
     {"task", method(&task_method), METH_FASTCALL | METH_KEYWORDS,
-     "task($self, id=None, /, *args, after=None, name=None, kwargs=None, capture='value')\n--\n\n"
+     "task($self, id=None, /, *args, after=None, name=None, priority=0, kwargs=None, capture='value')\n--\n\n"
      "Spawn the decorated function as a task; its name becomes the handle.\n\n"
      "Closure variables, and module globals that the body names and that hold an int, float, bool, str, bytes or a "
      "tuple\n"

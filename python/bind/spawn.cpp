@@ -185,6 +185,17 @@ const SpawnSite* current_site() {
   return recent.site;
 }
 
+bool parse_priority(PyObject* value, int& out) {
+  int overflow = 0;
+  const long number = PyLong_CheckExact(value) ? PyLong_AsLongAndOverflow(value, &overflow) : 2;
+  if (overflow != 0 || number < -1 || number > 1) {
+    PyErr_Format(PyExc_ValueError, "priority=%R; it is -1, 0 or 1", value);
+    return false;
+  }
+  out = static_cast<int>(number);
+  return true;
+}
+
 bool parse_keywords(PyObject* const* values, PyObject* names, const char* function, bool is_decorator,
                     SpawnKeywords& out) {
   const Py_ssize_t count = names == nullptr ? 0 : PyTuple_GET_SIZE(names);
@@ -199,12 +210,14 @@ bool parse_keywords(PyObject* const* values, PyObject* names, const char* functi
       out.name = value;
     } else if (keyword_is(name, "kwargs")) {
       out.keywords = value;
+    } else if (keyword_is(name, "priority")) {
+      if (value != nullptr && !parse_priority(value, out.traits.priority)) return false;
     } else if (is_decorator && keyword_is(name, "capture")) {
       out.capture = value;
     } else {
-      PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument %R; it takes after, name, kwargs%s",
-                   function, name,
-                   is_decorator ? " and capture (the id comes first)" : " and id (for the body: kwargs={...})");
+      PyErr_Format(PyExc_TypeError,
+                   "%s() got an unexpected keyword argument %R; it takes after, name, priority, kwargs%s", function,
+                   name, is_decorator ? " and capture (the id comes first)" : " and id (for the body: kwargs={...})");
       return false;
     }
   }
@@ -261,6 +274,7 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
       record.site.elsewhere = site;
       record.flags |= tasks::kForeignSite;
     }
+    if (keywords.traits.priority != 0) tasks::set_priority(record, keywords.traits.priority);
     const bool filled =
         is_native ? fill_native_body(record, native_call) : fill_body(record, fn, arguments, count, own_keywords.get());
     if (!filled) {

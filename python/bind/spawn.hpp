@@ -8,6 +8,11 @@
 
 namespace polyreme::python {
 
+/// What a spawn says of the task besides objects.
+struct SpawnTraits {
+  int priority = 0;
+};
+
 /// Keyword arguments of Runtime.spawn and Runtime.task. All borrowed; null or None: not given.
 struct SpawnKeywords {
   PyObject* id = nullptr;
@@ -15,6 +20,7 @@ struct SpawnKeywords {
   PyObject* name = nullptr;
   PyObject* keywords = nullptr;  ///< kwargs=, for the body
   PyObject* capture = nullptr;
+  SpawnTraits traits;
 };
 
 /// Reads the keywords that follow `positional` arguments in a vectorcall. False with an error set, which names

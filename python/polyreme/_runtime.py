@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import TracebackType
+    from typing import Literal
 
 __all__ = ["Runtime"]
 
@@ -34,6 +35,7 @@ class Runtime(_core.Runtime):
         stall_warning: seconds before a wait that seems unable to end is warned about.
         max_ready: a thread outside the runtime with more tasks than this ready and not started sleeps in spawn() until
             half of them have started; None means 32768.
+        on_full: "block" does so; "grow" never sleeps, and lets memory grow with the tasks that are ready.
 
     As a context manager, a runtime waits for its tasks on leaving the block and raises an ExceptionGroup of what their
     bodies raised. When the block itself raises (Ctrl-C included), tasks that have not started are cancelled, running
@@ -50,6 +52,7 @@ class Runtime(_core.Runtime):
         pin: bool = False,
         stall_warning: float = 10.0,
         max_ready: int | None = None,
+        on_full: Literal["block", "grow"] = "block",
     ) -> None:
         if workers is None:
             workers = 0
@@ -76,8 +79,11 @@ class Runtime(_core.Runtime):
         elif not 1 <= max_ready <= MAX_READY:
             message = f"max_ready={max_ready!r}; it is an int from 1 to {MAX_READY}, or None for 32768"
             raise ValueError(message)
+        if on_full not in ("block", "grow"):
+            message = f'on_full={on_full!r}; it is "block" or "grow"'
+            raise ValueError(message)
         _watch_the_end_of_main()
-        self._open(workers, pin, float(stall_warning), max_ready)
+        self._open(workers, pin, float(stall_warning), max_ready, on_full == "grow")
         _open[id(self)] = self
 
     def __enter__(self) -> Runtime:

@@ -10,11 +10,9 @@
 #include "base/layout.hpp"
 #include "base/slab.hpp"
 #include "launch/back_pressure.hpp"
+#include "launch/task_queues.hpp"
 #include "sync/atomic.hpp"
-#include "sync/deque.hpp"
-#include "task/entry.hpp"
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -41,11 +39,7 @@ class OwnedCounter {
 struct alignas(base::kCacheLine) Lane {
   explicit Lane(base::BlockDepot& depot, std::uint32_t lane_index) : blocks(depot), index(lane_index) {}
 
-  [[nodiscard]] sync::StealDeque<tasks::Entry*>& queue(detail::Domain domain) noexcept {
-    return queues[static_cast<std::size_t>(domain)];
-  }
-
-  std::array<sync::StealDeque<tasks::Entry*>, 2> queues;  ///< by domain
+  TaskQueues queues;
   base::BlockCache blocks;
   const std::uint32_t index;
   std::uint32_t slot = ~0U;   ///< the slot it belongs to, or ~0 for a foreign thread's
@@ -60,9 +54,6 @@ struct alignas(base::kCacheLine) Lane {
   OwnedCounter steals;                             ///< successful steals by the holder
 
   alignas(base::kCacheLine) BackPressure back_pressure;  ///< of a foreign thread's lane
-
-  /// Any thread: tasks in both queues.
-  [[nodiscard]] std::uint32_t ready() const noexcept { return queues[0].size_hint() + queues[1].size_hint(); }
 };
 
 /// All lanes of a runtime: first the slots', then those of foreign threads. Append-only.

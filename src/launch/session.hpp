@@ -16,15 +16,18 @@
 // A task that becomes ready on completion of its last predecessor runs next on the same thread, without a queue, at
 // most kChain times in a row.
 //
+// Priorities. Among the slot's own tasks those of the highest priority go first, in whatever domain; of equal ones
+// those of the side that the session is on. A task with a priority always goes through a queue, and one without does
+// not run next ahead of the queues while an urgent one waits. Thieves, too, take a lane's highest first. Every second
+// fair turn begins at the other end, so that work that feeds itself starves none of a lower priority.
+//
 // Port is the runtime: `Entry* run(Entry&, Lane&)` runs one task and returns one that it made ready for this thread,
 // or null.
 #pragma once
 
 #include "base/prefetch.hpp"
 #include "base/ticks.hpp"
-#include "launch/domain.hpp"
-#include "launch/lane.hpp"
-#include "launch/slot_pool.hpp"
+#include "launch/deck.hpp"
 
 #include <array>
 #include <atomic>
@@ -33,43 +36,6 @@
 #include <utility>
 
 namespace polyreme::launch {
-
-/// What all sessions of a runtime share.
-struct Deck {
-  explicit Deck(std::uint32_t slots) : pool(slots) {}
-
-  /// Before the first worker starts.
-  void use(Interpreter* with) noexcept {
-    interpreter = with;
-    if (with != nullptr && !with->exclusive()) gate.open_for_all();
-  }
-
-  SlotPool pool;
-  LaneTable lanes;
-  InterpreterGate gate;
-  std::uint32_t max_ready = 0;         ///< ready tasks in the lane of a foreign thread over which it sleeps
-  Interpreter* interpreter = nullptr;  ///< see use()
-
-  /// The last look: is there a task that a thread without one could run?
-  [[nodiscard]] bool any_work() const noexcept {
-    for (std::uint32_t i = 0, n = lanes.size(); i < n; ++i) {
-      Lane& lane = lanes[i];
-      if (!lane.queue(detail::Domain::kNative).looks_empty()) return true;
-      if (!lane.queue(detail::Domain::kInterpreter).looks_empty() && !gate.someone_queues()) return true;
-    }
-    return false;
-  }
-
-  /// Makes a ready task visible in `lane` (owned by the caller) and sees to it that someone comes.
-  void push(Lane& lane, tasks::Entry& entry) {
-    const detail::Domain domain = entry.domain;
-    lane.queue(domain).push(&entry);
-    if (!pool.should_wake()) return;
-    // Whoever queues for the interpreter looks for more once it is inside.
-    if (domain == detail::Domain::kInterpreter && gate.someone_queues()) return;
-    pool.wake_one();
-  }
-};
 
 template <class Port>
 class Session {
@@ -141,7 +107,7 @@ class Session {
   void clear_searching() noexcept { searching_ = false; }
 
  private:
-  using Queue = sync::StealDeque<tasks::Entry*>;
+  using Domain = detail::Domain;
 
   bool hand_over() {
     stop_searching(true);
@@ -150,62 +116,99 @@ class Session {
   }
 
   void run_chain(tasks::Entry* entry) {
-    for (std::uint32_t length = 0; entry != nullptr; ++length) {
-      const detail::Domain domain = entry->domain;
+    for (std::uint32_t length = 0;; ++length) {
+      const Domain domain = entry->domain;
       const bool enough = length == kChain || (stop_ != nullptr && stop_->load(std::memory_order_relaxed));
-      if (enough || (domain == detail::Domain::kInterpreter) != inside_) {
-        if (enough || domain == detail::Domain::kInterpreter) {
-          deck_.push(*lane_, *entry);
-          return;
-        }
+      if (enough || (domain == Domain::kInterpreter) != inside_) {
+        if (enough || domain == Domain::kInterpreter) break;
         leave_interpreter();
       }
       entry = port_.run(*entry, *lane_);
+      if (entry == nullptr) return;
+      if (lane_->queues.has_priorities() && lane_->queues.urgent_ready()) [[unlikely]]
+        break;
     }
+    deck_.push(*lane_, *entry);
   }
 
   tasks::Entry* next() {
     if (++tick_ - last_turn_ > kFairness) {
       if (tasks::Entry* entry = fair_turn(); entry != nullptr) return entry;
     }
+    if (lane_->queues.has_priorities()) [[unlikely]]
+      return next_by_priority();
     tasks::Entry* entry = nullptr;
     if (inside_) {
       if (hold_lasts() && take_interpreter_work(entry)) return entry;
       leave_interpreter();
-      if (lane_->queue(detail::Domain::kNative).pop(entry)) return entry;
+      if (lane_->queues.plain(Domain::kNative).pop(entry)) return entry;
       return try_enter() ? pick_inside() : nullptr;
     }
-    if (lane_->queue(detail::Domain::kNative).pop(entry)) return entry;
-    if (!lane_->queue(detail::Domain::kInterpreter).looks_empty() && try_enter()) return pick_inside();
+    if (lane_->queues.plain(Domain::kNative).pop(entry)) return entry;
+    if (lane_->queues.ready(Domain::kInterpreter) != 0 && try_enter()) return pick_inside();
     return nullptr;
   }
 
-  tasks::Entry* fair_turn() {
-    last_turn_ = tick_;
-    other_side_first_ = !other_side_first_;
-    tasks::Entry* entry = other_side_first_ ? take_from_other_side() : take_from_this_side();
-    if (entry == nullptr) entry = other_side_first_ ? take_from_this_side() : take_from_other_side();
-    return entry;
+  /// Apart, so that the compiler keeps next() small.
+  [[gnu::noinline]] tasks::Entry* next_by_priority() {
+    if (inside_ && !hold_lasts()) leave_interpreter();
+    tasks::Entry* entry = nullptr;
+    for (const int priority : kHighestFirst) {
+      if (take_own(priority, entry)) return entry;
+    }
+    if (inside_ && take_interpreter_work(entry)) return entry;
+    leave_interpreter();
+    return nullptr;
   }
 
-  tasks::Entry* take_from_this_side() {
-    return take_foreign(inside_ ? detail::Domain::kInterpreter : detail::Domain::kNative);
+  /// From the slot's own queues of one priority; it may change sides for that.
+  bool take_own(int priority, tasks::Entry*& entry) {
+    TaskQueue& native = lane_->queues.of(Domain::kNative, priority);
+    TaskQueue& interpreter = lane_->queues.of(Domain::kInterpreter, priority);
+    if (inside_) {
+      if (interpreter.pop(entry)) return true;
+      if (!native.pop(entry)) return false;
+      leave_interpreter();
+      return true;
+    }
+    if (native.pop(entry)) return true;
+    return !interpreter.looks_empty() && try_enter() && interpreter.pop(entry);
   }
+
+  [[gnu::noinline]] tasks::Entry* fair_turn() {
+    last_turn_ = tick_;
+    ++turns_;
+    tasks::Entry* entry = nullptr;
+    if (lane_->queues.has_priorities() && own_lowest_first()) {
+      for (const int priority : kLowestFirst) {
+        if (take_own(priority, entry)) return entry;
+      }
+    }
+    entry = other_side_first() ? take_from_other_side() : take_from_this_side();
+    if (entry == nullptr) entry = other_side_first() ? take_from_this_side() : take_from_other_side();
+    return entry;
+  }
+  // Eight turns see all combinations.
+  [[nodiscard]] bool other_side_first() const noexcept { return turns_ % 2 == 1; }
+  [[nodiscard]] bool lowest_first() const noexcept { return turns_ / 2 % 2 == 1; }
+  [[nodiscard]] bool own_lowest_first() const noexcept { return lowest_first() && turns_ / 4 % 2 == 1; }
+
+  tasks::Entry* take_from_this_side() { return take_foreign(inside_ ? Domain::kInterpreter : Domain::kNative); }
 
   tasks::Entry* take_from_other_side() {
     if (inside_) {
-      tasks::Entry* entry = take_foreign(detail::Domain::kNative);
-      if (entry == nullptr && !lane_->queue(detail::Domain::kNative).pop(entry)) return nullptr;
+      tasks::Entry* entry = take_foreign(Domain::kNative);
+      if (entry == nullptr && !lane_->queues.pop(Domain::kNative, entry)) return nullptr;
       leave_interpreter();
       return entry;
     }
     if (deck_.interpreter == nullptr || !interpreter_work_waits() || !try_enter()) return nullptr;
-    tasks::Entry* entry = take_foreign(detail::Domain::kInterpreter);
+    tasks::Entry* entry = take_foreign(Domain::kInterpreter);
     return entry != nullptr ? entry : pick_inside();
   }
 
   /// From foreign lanes, unless that was done since the last turn.
-  tasks::Entry* take_foreign(detail::Domain domain) {
+  tasks::Entry* take_foreign(Domain domain) {
     const bool taken = std::exchange(taken_from_foreign_[static_cast<std::size_t>(domain)], false);
     if (taken) return nullptr;
     tasks::Entry* entry = steal_from(domain, true);
@@ -218,14 +221,14 @@ class Session {
     for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n; ++i) {
       Lane& lane = deck_.lanes[i];
       if (&lane != lane_ && lane.slot != ~0U) continue;
-      if (!lane.queue(detail::Domain::kInterpreter).looks_empty()) return true;
+      if (lane.queues.ready(Domain::kInterpreter) != 0) return true;
     }
     return false;
   }
 
   bool take_interpreter_work(tasks::Entry*& entry) {
-    if (lane_->queue(detail::Domain::kInterpreter).pop(entry)) return true;
-    entry = steal_from(detail::Domain::kInterpreter, false);
+    if (lane_->queues.pop(Domain::kInterpreter, entry)) return true;
+    entry = steal_from(Domain::kInterpreter, false);
     return entry != nullptr;
   }
 
@@ -242,7 +245,7 @@ class Session {
     if (tick_ % 16 != 0 && !deck_.gate.someone_queues()) return true;
     const std::uint64_t now = base::ticks();
     if (now - hold_begin_ < hold_ticks_) return true;
-    if (deck_.gate.someone_queues() || !lane_->queue(detail::Domain::kNative).looks_empty()) return false;
+    if (deck_.gate.someone_queues() || lane_->queues.ready(Domain::kNative) != 0) return false;
     deck_.interpreter->breathe();
     hold_begin_ = base::ticks();
     return true;
@@ -263,7 +266,7 @@ class Session {
   [[nodiscard]] bool interpreter_work_visible() const noexcept {
     std::uint32_t seen = 0;
     for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n && seen < 2; ++i) {
-      seen += deck_.lanes[i].queue(detail::Domain::kInterpreter).size_hint();
+      seen += deck_.lanes[i].queues.ready(Domain::kInterpreter);
     }
     return seen >= 2;  // one is for this thread
   }
@@ -288,35 +291,43 @@ class Session {
   }
 
   tasks::Entry* steal() {
-    if (tasks::Entry* entry = steal_from(detail::Domain::kNative, false); entry != nullptr) return entry;
+    if (tasks::Entry* entry = steal_from(Domain::kNative, false); entry != nullptr) return entry;
     if (deck_.interpreter == nullptr || deck_.gate.someone_queues()) return nullptr;
     for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n; ++i) {
-      if (!deck_.lanes[i].queue(detail::Domain::kInterpreter).looks_empty()) {
-        return try_enter() ? pick_inside() : nullptr;
-      }
+      if (deck_.lanes[i].queues.ready(Domain::kInterpreter) != 0) return try_enter() ? pick_inside() : nullptr;
     }
     return nullptr;
   }
 
   /// Takes half of some lane's queue: one to run, the rest to the own queue.
-  tasks::Entry* steal_from(detail::Domain domain, bool foreign_only) {
+  tasks::Entry* steal_from(Domain domain, bool foreign_only) {
     const std::uint32_t count = deck_.lanes.size();
     const std::uint32_t begin = foreign_only ? 0 : static_cast<std::uint32_t>(next_random() % count);
     for (std::uint32_t i = 0; i < count; ++i) {
       const std::uint32_t victim = begin + i < count ? begin + i : begin + i - count;
       Lane& lane = deck_.lanes[victim];
       if (&lane == lane_ || (foreign_only && lane.slot != ~0U)) continue;
+      if (tasks::Entry* entry = steal_half_of(lane, domain, foreign_only && lowest_first()); entry != nullptr) {
+        return entry;
+      }
+    }
+    return nullptr;
+  }
+
+  tasks::Entry* steal_half_of(Lane& lane, Domain domain, bool lowest_first) {
+    for (const int priority : lowest_first ? kLowestFirst : kHighestFirst) {
+      TaskQueue* const queue = lane.queues.if_any(domain, priority);
       std::uint32_t taken = 0;
-      if (lane.queue(domain).steal_half(loot_, taken) != sync::Steal::kTook) continue;
+      if (queue == nullptr || queue->steal_half(loot_, taken) != sync::Steal::kTook) continue;
       lane_->steals.add(1);
       if (lane.slot == ~0U) {
         taken_from_foreign_[static_cast<std::size_t>(domain)] = true;
-        lane.back_pressure.taken(deck_.max_ready, [&] { return lane.ready(); });
+        lane.back_pressure.taken(deck_.max_ready, [&] { return lane.queues.ready(); });
       }
       for (std::uint32_t k = 1; k < taken && k < kPrefetch; ++k)
         prefetch(loot_[k]);
       if (taken > 1) {
-        lane_->queue(domain).push_reversed(std::span<tasks::Entry* const>(loot_.data() + 1, taken - 1));
+        lane_->queues.of(domain, priority).push_reversed(std::span<tasks::Entry* const>(loot_.data() + 1, taken - 1));
         if (deck_.pool.should_wake() && !searching_) deck_.pool.wake_one();
       }
       return loot_[0];
@@ -347,7 +358,7 @@ class Session {
   std::uint32_t tick_ = 0;
   std::uint32_t last_turn_ = 0;               ///< tick of the last fair_turn()
   std::array<bool, 2> taken_from_foreign_{};  ///< by domain: since it was last asked in a turn
-  bool other_side_first_ = false;             ///< at the last turn
+  std::uint32_t turns_ = 0;                   ///< fair turns so far
   bool searching_ = false;
   bool inside_ = false;
   bool asked_ = false;

@@ -12,6 +12,13 @@ namespace polyreme::detail {
 
 using runtime::Engine;
 
+void set_priority(Record& record, int priority) {
+  if (priority < -1 || priority > 1) {
+    throw UsageError("polyreme: priority=" + std::to_string(priority) + "; it is -1, 0 or 1");
+  }
+  tasks::set_priority(record, priority);
+}
+
 bool is_done(const Record& record) noexcept {
   return tasks::done(record);
 }

@@ -248,12 +248,14 @@ void Engine::link(Record& record, std::span<Record* const> predecessors, launch:
 }
 
 void Engine::make_ready(Record& record, launch::Lane& lane) {
-  if ((record.flags & tasks::kFullRoad) != 0) [[unlikely]] {
+  if ((record.flags & tasks::kNoContinuation) == 0) [[likely]] {
+    deck_.push_plain(lane, record);
+  } else if ((record.flags & tasks::kFullRoad) == 0) {
+    deck_.push(lane, record);
+  } else {
     POLYREME_CHECK(full_road_ != nullptr);
     full_road_(full_road_stage_, record);
-    return;
   }
-  deck_.push(lane, record);
 }
 
 void Engine::launch(Record& record) {
@@ -311,7 +313,7 @@ Record* Engine::complete(Record& record, launch::Lane& lane, const std::exceptio
   Record* continuation = nullptr;
   const detail::Domain domain = record.domain;
   complete::finish(record, cause, [&](Record& successor) {
-    if (continuation == nullptr && successor.domain == domain && (successor.flags & tasks::kFullRoad) == 0) {
+    if (continuation == nullptr && successor.domain == domain && (successor.flags & tasks::kNoContinuation) == 0) {
       continuation = &successor;
     } else {
       make_ready(successor, lane);

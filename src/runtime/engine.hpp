@@ -45,6 +45,9 @@ class Engine;
 /// Enough that no slot runs dry while a producer sleeps; few enough that their records stay in the cache.
 inline constexpr std::uint32_t kDefaultMaxReady = 1U << 15;
 
+/// As EngineOptions::max_ready: no lane ever holds more.
+inline constexpr std::uint32_t kUnlimited = ~0U;
+
 struct EngineOptions {
   std::uint32_t workers = 0;                   ///< slots; 0: one for each core that this process may use
   bool pin = false;                            ///< bind each worker to the core of its slot
@@ -134,7 +137,7 @@ class Engine final : public graph::RecordSource {
 
   /// True: the calling thread, if foreign, has spawned far ahead of the slots and should call hold_back().
   [[nodiscard]] bool is_ahead(launch::Lane& lane) const noexcept {
-    return lane.slot == ~0U && lane.ready() > deck_.max_ready;
+    return lane.slot == ~0U && lane.queues.ready() > deck_.max_ready;
   }
   /// Sleeps until the slots have started half of the calling thread's ready tasks.
   void hold_back(launch::Lane& lane);

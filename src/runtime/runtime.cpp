@@ -76,7 +76,7 @@ Runtime::Runtime(RuntimeOptions options) {
   runtime::EngineOptions wanted;
   wanted.workers = options.workers;
   wanted.pin = options.pin;
-  wanted.max_ready = options.max_ready;
+  wanted.max_ready = options.on_full == OnFull::kGrow ? runtime::kUnlimited : options.max_ready;
   wanted.stall_warning_s = options.stall_warning_s;
   wanted.warn = std::move(options.warn);
   engine_ = runtime::Engine::open(std::move(wanted));

@@ -188,16 +188,16 @@ void Engine::close() {
 void Engine::drop_stale_entries() noexcept {
   std::array<tasks::Entry*, 64> stale;
   for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n; ++i) {
-    for (auto& queue : deck_.lanes[i].queues) {
+    launch::Lane& lane = deck_.lanes[i];
+    lane.queues.for_each([&](launch::TaskQueue& queue) {
       std::uint32_t count = 0;
       while (queue.steal_half(stale, count) != sync::Steal::kEmpty) {
         for (std::uint32_t k = 0; k < count; ++k)
           release(static_cast<tasks::Record&>(*stale[k]));
       }
-    }
+    });
     // Its thread may sleep until a thief has made room, and there is no thief left.
-    launch::Lane& lane = deck_.lanes[i];
-    if (lane.slot == ~0U) lane.back_pressure.taken(deck_.max_ready, [&] { return lane.ready(); });
+    if (lane.slot == ~0U) lane.back_pressure.taken(deck_.max_ready, [&] { return lane.queues.ready(); });
   }
 }
 

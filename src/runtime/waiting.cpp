@@ -343,9 +343,9 @@ bool Engine::wait_scope(ScopeState& scope, std::int64_t timeout_ns, const WaitHo
 void Engine::help_scope(Session& session, const ScopeState& scope) {
   while (this_thread.nested < kMaxNested && !scope.over()) {
     tasks::Entry* entry = nullptr;
-    for (auto& queue : session.lane().queues) {
+    session.lane().queues.for_each([&](launch::TaskQueue& queue) {
       if (entry == nullptr && !queue.pop(entry)) entry = nullptr;
-    }
+    });
     if (entry == nullptr) return;
     constexpr std::uint16_t kNotForHere = tasks::kFullRoad | tasks::kGraphNode | tasks::kGraphSources;
     auto* const record = (entry->flags & kNotForHere) == 0 ? static_cast<Record*>(entry) : nullptr;
@@ -506,7 +506,7 @@ void Engine::hold_back(launch::Lane& lane) {
          "raise max_ready");
     parker.park();
   };
-  lane.back_pressure.sleep_while_full(deck_.max_ready, [&] { return lane.ready(); }, park);
+  lane.back_pressure.sleep_while_full(deck_.max_ready, [&] { return lane.queues.ready(); }, park);
 }
 
 // ---- threads for blocked bodies

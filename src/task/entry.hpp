@@ -19,6 +19,15 @@ struct Entry {
   std::uint16_t flags;  ///< what it is, and a task's kFullRoad …
 };
 
+inline constexpr std::uint16_t kUrgent = 32;   ///< priority 1
+inline constexpr std::uint16_t kPatient = 64;  ///< priority -1
+inline constexpr std::uint16_t kPrioritised = kUrgent | kPatient;
+
+[[nodiscard]] inline int priority_of(const Entry& entry) noexcept {
+  if ((entry.flags & kPrioritised) == 0) return 0;
+  return (entry.flags & kUrgent) != 0 ? 1 : -1;
+}
+
 // Neither: the entry is a Record.
 inline constexpr std::uint16_t kGraphNode = 1U << 14;     ///< a node of a captured graph, in one of its runs
 inline constexpr std::uint16_t kGraphSources = 1U << 15;  ///< the nodes that a run begins with and nobody has taken up

@@ -175,6 +175,8 @@ inline constexpr std::uint16_t kEdgeBlocks = 2;   ///< the last inline edge hold
 inline constexpr std::uint16_t kForeignSite = 4;  ///< spawned by a program in another language
 inline constexpr std::uint16_t kNotice = 8;    ///< tells someone of another task's end: runs even if all is cancelled
 inline constexpr std::uint16_t kStopped = 16;  ///< its body ran, and ended because that was asked for
+/// Never runs next on the thread that made it ready, but goes where it belongs first.
+inline constexpr std::uint16_t kNoContinuation = kFullRoad | kPrioritised;
 
 static_assert(sizeof(Record) == kRecordBytes);
 #ifndef POLYREME_SYNC_RELACY
@@ -196,6 +198,11 @@ inline void reset(Record& record, std::uint64_t references, std::uint64_t flags)
   record.rare = nullptr;
   record.ops = nullptr;
   record.site.here = {};
+}
+
+/// building.
+inline void set_priority(Record& record, int priority) noexcept {
+  if (priority != 0) record.flags |= priority > 0 ? kUrgent : kPatient;
 }
 
 [[nodiscard]] inline Rare& rare_of(Record& record) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 
@@ -55,3 +56,20 @@ def test_all_tasks_run_whatever_the_limit(max_ready: int) -> None:
             rt.spawn(counted.append, i)
         rt.wait()
     assert sorted(counted) == list(range(2000))
+
+
+def test_with_grow_nobody_sleeps() -> None:
+    with Warned(max_ready=1, on_full="grow") as rt:
+        entered = threading.Event()
+        rt.spawn(lambda: entered.set() or rt.gate.wait())  # type: ignore[func-returns-value]
+        entered.wait()
+        for _ in range(100):
+            rt.spawn(int)
+        assert rt.texts == []
+        rt.gate.set()
+
+
+@pytest.mark.parametrize("wrong", ["Block", "", None, True, 1, ["grow"]])
+def test_on_full_is_one_of_two_words(wrong: Any) -> None:
+    with pytest.raises(ValueError, match=f"on_full={re.escape(repr(wrong))}; it is"):
+        pr.Runtime(on_full=wrong)

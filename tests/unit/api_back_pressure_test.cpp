@@ -80,5 +80,17 @@ TEST(ApiBackPressure, ALongSleepIsWarnedAbout) {
   EXPECT_TRUE(warned.load());
 }
 
+TEST(ApiBackPressure, WithGrowNobodySleeps) {
+  Runtime rt({.workers = 1, .max_ready = 1, .on_full = OnFull::kGrow});
+  std::latch spawned(1);
+  std::atomic<int> ran{0};
+  rt.spawn([&] { spawned.wait(); });
+  for (int i = 0; i < 1000; ++i)
+    rt.spawn([&] { ++ran; });
+  spawned.count_down();  // not reached if a spawn sleeps until the slot is free
+  rt.wait();
+  EXPECT_EQ(ran.load(), 1000);
+}
+
 }  // namespace
 }  // namespace polyreme

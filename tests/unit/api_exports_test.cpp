@@ -69,7 +69,8 @@ TEST(ApiExports, Context) {
 }
 
 TEST(ApiExports, Runtime) {
-  EXPECT_EQ(names_of("runtime.hpp"), (Names{"After", "SpawnOptions", "RuntimeOptions", "RuntimeStats", "Runtime"}));
+  EXPECT_EQ(names_of("runtime.hpp"),
+            (Names{"After", "SpawnOptions", "OnFull", "RuntimeOptions", "RuntimeStats", "Runtime"}));
 }
 
 TEST(ApiExports, Scopes) {

@@ -54,8 +54,9 @@ class LaunchSession : public testing::Test {
       records_.drop(*record);
   }
 
-  void push(Lane& lane, Domain domain, std::function<void()> body) {
+  void push(Lane& lane, Domain domain, std::function<void()> body, int priority = 0) {
     Record& record = records_.make();
+    tasks::set_priority(record, priority);
     made_.push_back(&record);
     record.domain = domain;
     bodies_.push_back(std::move(body));
@@ -74,7 +75,7 @@ class LaunchSession : public testing::Test {
     EXPECT_LT(fed_, kMost);
   }
 
-  static constexpr std::uint32_t kMost = 20 * Session<LaunchSession>::kFairness;
+  static constexpr std::uint32_t kMost = 100 * Session<LaunchSession>::kFairness;
 
   base::BlockDepot depot_{nullptr};
   Deck deck_{1};
@@ -127,7 +128,7 @@ TEST_P(LaunchSessionFairness, AForeignThreadThatSpawnsWithoutEndHidesNoDomain) {
   for (int i = 0; i < 20; ++i)
     push(foreign_lane_, other(), [&] { ++ran; });
   const auto refill = [&] {
-    if (foreign_lane_.queue(GetParam()).looks_empty()) push(foreign_lane_, GetParam(), [] {});
+    if (foreign_lane_.queues.ready(GetParam()) == 0) push(foreign_lane_, GetParam(), [] {});
   };
   feed(GetParam(), [&] {
     refill();
@@ -153,6 +154,38 @@ INSTANTIATE_TEST_SUITE_P(Domains, LaunchSessionFairness, testing::Values(Domain:
                          [](const testing::TestParamInfo<Domain>& one) {
                            return one.param == Domain::kNative ? "NativeFeeds" : "InterpreterFeeds";
                          });
+
+TEST_F(LaunchSession, TheHighestPriorityGoesFirstInBothDomains) {
+  std::vector<std::pair<Domain, int>> order;
+  for (const int priority : {0, -1, 1}) {
+    for (const Domain domain : {Domain::kInterpreter, Domain::kNative})
+      push(slot_lane_, domain, [&, domain, priority] { order.emplace_back(domain, priority); }, priority);
+  }
+  static_cast<void>(session_.work([] { return true; }));
+  // Of equal ones those of the side that the session is on.
+  EXPECT_EQ(order, (std::vector<std::pair<Domain, int>>{{Domain::kNative, 1},
+                                                        {Domain::kInterpreter, 1},
+                                                        {Domain::kInterpreter, 0},
+                                                        {Domain::kNative, 0},
+                                                        {Domain::kNative, -1},
+                                                        {Domain::kInterpreter, -1}}));
+}
+
+TEST_P(LaunchSessionFairness, TasksOfALowPriorityGetTheirTurn) {
+  int ran = 0;
+  const auto count = [&] { ++ran; };
+  for (const Domain domain : {GetParam(), other()}) {
+    for (Lane* lane : {&slot_lane_, &foreign_lane_})
+      push(*lane, domain, count, -1);
+    push(foreign_lane_, domain, count, 0);
+  }
+  // Both lanes always have something of a higher priority.
+  feed(GetParam(), [&] {
+    if (foreign_lane_.queues.if_any(GetParam(), 1)->looks_empty()) push(foreign_lane_, GetParam(), [] {}, 1);
+    return ran == 6;
+  });
+  EXPECT_EQ(ran, 6);
+}
 
 }  // namespace
 }  // namespace polyreme::launch

@@ -64,6 +64,8 @@ enum class Domain : std::uint8_t { kNative = 0, kInterpreter = 1 };
 [[nodiscard]] Record& begin_named_spawn(runtime::Engine& engine, const BodyOps& ops, std::source_location site,
                                         std::string_view name, graph::SpaceState* space,
                                         std::span<const std::int64_t> index, Domain domain = Domain::kNative);
+/// Between begin_spawn and commit_spawn. @throws UsageError unless it is -1, 0 or 1.
+void set_priority(Record& record, int priority);
 /// Undoes begin_spawn. The storage holds no body.
 void abort_spawn(Record& record) noexcept;
 /// Lets the task go once the predecessors (borrowed) are done. The caller keeps its reference. When this throws, the

@@ -57,6 +57,7 @@ auto Runtime::spawn_with(const SpawnOptions* options, std::source_location site,
                                       options->id.has_value() ? options->id->index() : std::span<const std::int64_t>())
           : detail::begin_spawn(*engine_, ops, site);
   try {
+    if (options != nullptr && options->priority != 0) detail::set_priority(record, options->priority);
     detail::construct_body<Body>(detail::body_of(record), std::forward<Fn>(fn),
                                  std::tuple<std::decay_t<Arguments>...>(std::forward<Arguments>(arguments)...));
   } catch (...) {
