@@ -23,6 +23,8 @@ class PythonError : public std::exception {
   [[nodiscard]] const char* what() const noexcept override;
   /// New reference, with the traceback as it was when the body ended: raising it again does not make it grow.
   [[nodiscard]] PyObject* object() const noexcept;
+  /// True if it carries this very exception.
+  [[nodiscard]] bool is(const PyObject* other) const noexcept { return exception_ == other; }
   /// True for a TaskCancelled: a body that raises it, after somebody has asked it to stop, counts as cancelled.
   [[nodiscard]] bool is_cancellation() const noexcept;
   /// For the garbage collector.

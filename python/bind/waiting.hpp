@@ -17,6 +17,8 @@ enum class Waited : std::uint8_t { kDone, kTimeout, kError };  ///< kError: a Py
 [[nodiscard]] Waited wait_for_task(tasks::Record& record, std::int64_t timeout_ns);
 /// Waits until all tasks of the engine are done.
 [[nodiscard]] Waited wait_for_all(runtime::Engine& engine, std::int64_t timeout_ns);
+/// Waits until all tasks of a scope are done.
+[[nodiscard]] Waited wait_for_scope(runtime::Engine& engine, runtime::ScopeState& scope, std::int64_t timeout_ns);
 /// Closes the engine. Ctrl-C is heard when it is closed.
 void close_engine(runtime::Engine& engine);
 

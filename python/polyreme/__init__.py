@@ -28,6 +28,7 @@ from polyreme._core import (
 )
 from polyreme._core import version as __version__
 from polyreme._runtime import Runtime
+from polyreme._scope import Scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ __all__ = [
     "PolyremeError",
     "Runtime",
     "RuntimeClosedError",
+    "Scope",
     "Slice",
     "Space",
     "Task",

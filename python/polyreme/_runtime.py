@@ -7,6 +7,7 @@ import os
 import sys
 
 from polyreme import _core
+from polyreme._scope import Scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,6 +139,17 @@ class Runtime(_core.Runtime):
             self.wait()
         finally:
             self._shut(cancel=cancel)
+
+    def scope(self, *, cancel_on_error: bool = False) -> Scope:
+        """Make a scope, for a `with` block: its tasks are waited for, fail and are cancelled together.
+
+        Args:
+            cancel_on_error: the first failure of a task in it cancels the scope.
+        """
+        if not isinstance(cancel_on_error, bool):
+            message = f"cancel_on_error={cancel_on_error!r}; it is True or False"  # type: ignore[unreachable]
+            raise TypeError(message)
+        return Scope(self, cancel_on_error=cancel_on_error)
 
     def producer(self) -> AbstractContextManager[None]:
         """Register the calling thread, for a `with` block, as one that may still spawn tasks.

@@ -174,6 +174,10 @@ class Engine final : public graph::RecordSource {
   void cancel_scope(ScopeState& scope);
   /// False on timeout or when the hooks abandoned the wait. @throws UsageError in the body of one of its tasks.
   [[nodiscard]] bool wait_scope(ScopeState& scope, std::int64_t timeout_ns, const WaitHooks* hooks);
+  /// After ScopeState::hold().
+  void leave_held(ScopeState& scope) noexcept {
+    if (scope.leave()) end_of_scope(scope);
+  }
   /// Ends a scope that is over. What it had not reported goes to the scope around it, or to the runtime.
   void close_scope(ScopeState& scope) noexcept;
   /// Ends it as soon as it is over.

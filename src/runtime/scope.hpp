@@ -91,6 +91,8 @@ class ScopeState {
     tasks::set_scope(record, number_);
     return cancelled();
   }
+  /// Somebody who knows that the scope is not left keeps it from being over, until leave().
+  void hold() noexcept { open_.fetch_add(1, sync::memory_order_relaxed); }
   /// A member is over. True: it was the last, and somebody may wait for that.
   [[nodiscard]] bool leave() noexcept {
     return open_.fetch_sub(1, sync::memory_order_seq_cst) == 1 && watched_.load(sync::memory_order_seq_cst) != 0;

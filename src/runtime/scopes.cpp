@@ -41,7 +41,7 @@ Record* Engine::run_with_scope(Record& record, launch::Lane& lane) noexcept {
 void Engine::leave_scope(Record& record) noexcept {
   ScopeState& scope = *scope_of(record);
   tasks::clear_scope(record);
-  if (scope.leave()) end_of_scope(scope);
+  leave_held(scope);
 }
 
 ScopeState& Engine::open_scope(bool cancel_on_error) {

@@ -26,6 +26,7 @@ PUBLIC = {
     "PolyremeError",
     "Runtime",
     "RuntimeClosedError",
+    "Scope",
     "Slice",
     "Space",
     "Task",
@@ -38,10 +39,11 @@ PUBLIC = {
 
 # What users may rely on, class by class.
 MEMBERS = {
-    "Runtime": {"close", "closed", "producer", "space", "spawn", "stats", "task", "trace", "wait", "workers"},
+    "Runtime": {"close", "closed", "producer", "scope", "space", "spawn", "stats", "task", "trace", "wait", "workers"},
     "Task": {"add_done_callback", "cancel", "cancelled", "done", "exception", "name", "result", "running"},
     "Context": {"cancelled", "name", "raise_if_cancelled"},
     "Space": {"name"},
+    "Scope": {"cancel", "cancelled", "spawn", "wait"},
     "Slice": set(),
     "NativeFunction": {"address", "signature"},
     "Executor": {"map", "shutdown", "submit"},

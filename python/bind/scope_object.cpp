@@ -1,0 +1,290 @@
+#include "scope_object.hpp"
+
+#include <polyreme/errors.hpp>
+
+#include "errors.hpp"
+#include "free_threading.hpp"
+#include "interpreter.hpp"
+#include "runtime/engine.hpp"
+#include "runtime/threads.hpp"
+#include "runtime_object.hpp"
+#include "task_object.hpp"
+#include "waiting.hpp"
+
+#include <utility>
+
+namespace polyreme::python {
+
+namespace {
+
+using runtime::Engine;
+using runtime::ScopeState;
+
+struct ScopeObject {
+  PyObject_HEAD PyObject* runtime;  ///< never changes
+  bool cancel_on_error;             ///< never changes
+  bool used;
+  ScopeState* state;             ///< null before it is entered and after it was left
+  detail::EnteredScope entered;  ///< in the list of the thread that entered it
+};
+
+ScopeObject& scope_in(PyObject* self) noexcept {
+  return *reinterpret_cast<ScopeObject*>(self);
+}
+
+PyObject* refuse(const char* what) {
+  return raise(std::make_exception_ptr(UsageError(std::string("polyreme: ") + what)));
+}
+
+/// Keeps the scope from ending for the time of a call. Made and destroyed inside.
+class Held {
+ public:
+  explicit Held(PyObject* self) {
+    {
+      const CriticalSection section(self);
+      state_ = scope_in(self).state;
+      if (state_ != nullptr) state_->hold();
+    }
+    if (state_ == nullptr) {
+      static_cast<void>(refuse(scope_in(self).used ? "the scope was left; open another one"
+                                                   : "the scope is not entered; use it in a with statement"));
+    }
+  }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+  ~Held() {
+    if (state_ != nullptr) state_->engine().leave_held(*state_);
+  }
+  /// Null: an error is set.
+  [[nodiscard]] ScopeState* get() const noexcept { return state_; }
+
+ private:
+  ScopeState* state_ = nullptr;
+};
+
+int init(PyObject* self, PyObject* arguments, PyObject* keywords) {
+  static const char* names[] = {"", "cancel_on_error", nullptr};
+  PyObject* runtime = nullptr;
+  int cancel_on_error = 0;
+  if (PyArg_ParseTupleAndKeywords(arguments, keywords, "O|$p", const_cast<char**>(names), &runtime, &cancel_on_error) ==
+          0 ||
+      !check_runtime(runtime)) {
+    return -1;
+  }
+  if (scope_in(self).runtime != nullptr) {
+    PyErr_SetString(PyExc_TypeError, "a scope is made once");
+    return -1;
+  }
+  scope_in(self).runtime = Py_NewRef(runtime);
+  scope_in(self).cancel_on_error = cancel_on_error != 0;
+  return 0;
+}
+
+/// True: it was before.
+bool mark_used(PyObject* self) noexcept {
+  const CriticalSection section(self);
+  return std::exchange(scope_in(self).used, true);
+}
+
+PyObject* enter(PyObject* self, PyObject* /*unused*/) {
+  ScopeObject& scope = scope_in(self);
+  if (scope.runtime == nullptr) return refuse("a scope is made by Runtime.scope()");
+  const EngineUse use(scope.runtime);
+  Engine* const engine = use.get();
+  if (engine == nullptr) return nullptr;
+  if (mark_used(self)) return refuse("a scope is entered once; open another one");
+  try {
+    ScopeState& state = engine->open_scope(scope.cancel_on_error);
+    scope.entered.scope = &state;
+    scope.entered.outer = std::exchange(runtime::this_thread.entered, &scope.entered);
+    const CriticalSection section(self);
+    scope.state = &state;
+  } catch (...) {
+    return raise_current();
+  }
+  return Py_NewRef(Py_NewRef(self));  // the list has one, too
+}
+
+/// From the list of the calling thread. False: it is not there.
+bool unlist(ScopeObject& scope) noexcept {
+  detail::EnteredScope** place = &runtime::this_thread.entered;
+  while (*place != nullptr && *place != &scope.entered)
+    place = &(*place)->outer;
+  if (*place == nullptr) return false;
+  *place = scope.entered.outer;
+  return true;
+}
+
+/// wait(timeout): True when it is over, False on timeout, null with an error set.
+Waited wait_over(ScopeState& state, std::int64_t timeout_ns) {
+  return wait_for_scope(state.engine(), state, timeout_ns);
+}
+
+PyObject* wait(PyObject* self, PyObject* timeout) {
+  const std::int64_t timeout_ns = parse_timeout(timeout);
+  if (timeout_ns == -2) return nullptr;
+  ScopeState* const state = scope_in(self).state;
+  if (state == nullptr) {
+    return refuse(scope_in(self).used ? "the scope was left; open another one"
+                                      : "the scope is not entered; use it in a with statement");
+  }
+  switch (wait_over(*state, timeout_ns)) {
+    case Waited::kError:
+      return nullptr;
+    case Waited::kTimeout:
+      Py_RETURN_FALSE;
+    default:
+      break;
+  }
+  const runtime::Failures failures = state->take_failures();
+  if (!failures.roots.empty()) return raise_group(failures.roots, failures.cancelled);
+  Py_RETURN_TRUE;
+}
+
+/// Failures other than the exception that leaves the block, which may be one of them.
+runtime::Failures others_than(PyObject* error, runtime::Failures failures) {
+  std::erase_if(failures.roots, [error](const Failure& failure) {
+    const PythonError* const python = python_error_in(failure.error);
+    return python != nullptr && python->is(error);
+  });
+  return failures;
+}
+
+/// leave(error): ends the scope, when it is over. What it has not reported is raised; or, if `error` is not None and
+/// leaves the block, reported by the scope around this one.
+PyObject* leave(PyObject* self, PyObject* error) {
+  ScopeObject& scope = scope_in(self);
+  ScopeState* const state = scope.state;
+  if (state == nullptr) return refuse("the scope was left before");
+  if (!unlist(scope)) return refuse("a scope is left by the thread, or the body, that entered it");
+  PyObject* answer = nullptr;
+  bool waited = true;
+  for (bool over = false; waited && !over;) {
+    waited = wait_over(*state, -1) == Waited::kDone;
+    const CriticalSection section(self);
+    over = state->over();
+    if (over || !waited) scope.state = nullptr;
+  }
+  if (waited) {
+    const runtime::Failures failures = state->take_failures();
+    if (error != Py_None) {
+      state->add_failures(others_than(error, failures));
+      answer = Py_NewRef(Py_None);
+    } else {
+      answer = failures.roots.empty() ? Py_NewRef(Py_None) : raise_group(failures.roots, failures.cancelled);
+    }
+    state->engine().close_scope(*state);
+  } else {
+    // Interrupted, or the wait could never end: what is left of it ends by itself.
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    state->engine().abandon_scope(*state);
+    PyErr_Restore(type, value, traceback);
+  }
+  Py_DECREF(self);  // the list's
+  return answer;
+}
+
+PyObject* cancel(PyObject* self, PyObject* /*unused*/) {
+  const Held held(self);
+  if (held.get() == nullptr) return nullptr;
+  try {
+    const EngineCall call;
+    held.get()->engine().cancel_scope(*held.get());
+  } catch (...) {
+    return raise_current();
+  }
+  Py_RETURN_NONE;
+}
+
+/// Makes the scope current on the calling thread.
+class Entry {
+ public:
+  explicit Entry(ScopeState& state) noexcept : entered_{&state, runtime::this_thread.entered} {
+    runtime::this_thread.entered = &entered_;
+  }
+  Entry(const Entry&) = delete;
+  Entry& operator=(const Entry&) = delete;
+  ~Entry() { runtime::this_thread.entered = entered_.outer; }
+
+ private:
+  detail::EnteredScope entered_;
+};
+
+PyObject* spawn(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
+  const Held held(self);
+  if (held.get() == nullptr) return nullptr;
+  const Entry entry(*held.get());
+  PyObject* const method = PyObject_GetAttrString(scope_in(self).runtime, "spawn");
+  if (method == nullptr) return nullptr;
+  PyObject* const task = PyObject_Vectorcall(method, arguments, static_cast<std::size_t>(count), names);
+  Py_DECREF(method);
+  return task;
+}
+
+PyObject* get_cancelled(PyObject* self, void* /*closure*/) {
+  const CriticalSection section(self);
+  const ScopeState* const state = scope_in(self).state;
+  return PyBool_FromLong(state != nullptr && state->cancelled() ? 1 : 0);
+}
+
+void dealloc(PyObject* self) {
+  // An entered scope is in the list of its thread, which has a reference.
+  PyObject_GC_UnTrack(self);
+  Py_XDECREF(scope_in(self).runtime);
+  Py_TYPE(self)->tp_free(self);
+}
+
+int traverse(PyObject* self, visitproc visit, void* arg) {  // Py_VISIT wants these names
+  Py_VISIT(scope_in(self).runtime);
+  return 0;
+}
+
+template <class Function>
+PyCFunction method(Function* function) noexcept {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+}
+
+PyMethodDef methods[] = {
+    {"spawn", method(&spawn), METH_FASTCALL | METH_KEYWORDS,
+     "spawn($self, fn, /, *args, **options)\n--\n\nSpawn a task in this scope, from any thread; everything else as "
+     "Runtime.spawn()."},
+    {"cancel", &cancel, METH_NOARGS,
+     "cancel($self)\n--\n\nCancel the tasks in it that have not started, at once, and ask bodies that run to stop; "
+     "also "
+     "what is spawned in it later."},
+    {"_enter", &enter, METH_NOARGS, nullptr},
+    {"_leave", &leave, METH_O, nullptr},
+    {"_wait", &wait, METH_O, nullptr},
+    {nullptr, nullptr, 0, nullptr}};
+
+PyGetSetDef properties[] = {{"cancelled", &get_cancelled, nullptr,
+                             "True once it was cancelled: by cancel(), by a failure, or with a scope around it. False "
+                             "again when it was left.",
+                             nullptr},
+                            {nullptr, nullptr, nullptr, nullptr, nullptr}};
+
+PyTypeObject scope_type = [] {
+  PyTypeObject type{};
+  Py_SET_REFCNT(reinterpret_cast<PyObject*>(&type), 1);
+  type.tp_name = "polyreme._core.Scope";
+  type.tp_basicsize = sizeof(ScopeObject);
+  type.tp_dealloc = &dealloc;
+  type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC;
+  type.tp_doc = "The compiled base of polyreme.Scope.";
+  type.tp_traverse = &traverse;
+  type.tp_methods = methods;
+  type.tp_getset = properties;
+  type.tp_init = &init;
+  type.tp_new = &PyType_GenericNew;
+  return type;
+}();
+
+}  // namespace
+
+bool add_scope_type(PyObject* module) {
+  return PyType_Ready(&scope_type) == 0 &&
+         PyModule_AddObjectRef(module, "Scope", reinterpret_cast<PyObject*>(&scope_type)) == 0;
+}
+
+}  // namespace polyreme::python

@@ -1,0 +1,55 @@
+"""Scopes as Python programs see them. What must be fast is in `_core`."""
+
+from __future__ import annotations
+
+from polyreme import _core
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["Scope"]
+
+
+class Scope(_core.Scope):
+    """Tasks that are waited for, fail and are cancelled together; Runtime.scope() makes one.
+
+    In its `with` block, what the calling thread spawns is in the scope, and so is what these tasks spawn. Leaving the
+    block waits for all of it and raises an ExceptionGroup of what bodies in it raised. When the block itself raises
+    (Ctrl-C included), tasks in it that have not started are cancelled, running bodies finish, and the block's exception
+    goes on. Scopes nest: one that is entered in the block of another, or in the body of a task of it, is part of it.
+    """
+
+    def __enter__(self) -> Scope:
+        self._enter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.cancel()
+            self._leave(error)
+            return
+        try:
+            self._wait(None)
+        except BaseException as failure:
+            if not isinstance(failure, BaseExceptionGroup):  # Ctrl-C, or a wait that could never end
+                self.cancel()
+            self._leave(failure)
+            raise
+        self._leave(None)
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until every task in the scope is done, and every task that these spawn.
+
+        Raises:
+            ExceptionGroup: what bodies in it raised since the last wait, each with a note that says where its task was
+                spawned.
+            TimeoutError: `timeout` seconds passed first. Nothing is cancelled.
+            UsageError: called in the body of one of its tasks, or the scope is not entered.
+            CycleError: the wait could never end.
+        """
+        if not self._wait(timeout):
+            message = f"tasks of the scope are still running after {timeout!r} s"
+            raise TimeoutError(message)

@@ -1,0 +1,256 @@
+"""Runtime.scope(): its tasks are waited for, fail and are cancelled together."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+
+import polyreme as pr
+import pytest
+
+
+class Busy:
+    """A runtime of one slot, which a body keeps busy until the block ends or open() is called."""
+
+    def __init__(self, workers: int = 1) -> None:
+        self.rt = pr.Runtime(workers=workers)
+        self._started = threading.Event()
+        self._hold = threading.Event()
+        self.body = self.rt.spawn(self._occupy, name="busy")
+        self._started.wait()
+
+    def _occupy(self) -> None:
+        self._started.set()
+        self._hold.wait()
+
+    def open(self) -> None:
+        self._hold.set()
+
+    def __enter__(self) -> Busy:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.open()
+        self.rt.close()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_it_waits_for_its_tasks_and_what_they_spawn(workers: int) -> None:
+    with pr.Runtime(workers=workers) as rt:
+        done = []
+
+        def body(depth: int) -> None:
+            if depth > 0:
+                rt.spawn(body, depth - 1)
+            done.append(depth)
+
+        with rt.scope() as scope:
+            for _ in range(5):
+                rt.spawn(body, 3)
+            scope.wait()
+            assert len(done) == 20
+
+            @rt.task()
+            def last() -> None:
+                done.append(-1)
+
+        assert len(done) == 21
+
+
+def test_it_does_not_wait_for_others() -> None:
+    with Busy(workers=2) as busy:
+        with busy.rt.scope():
+            busy.rt.spawn(int)
+        assert busy.body.running()
+
+
+def test_it_raises_what_failed_in_it_only() -> None:
+    with pr.Runtime(workers=2) as rt:
+        with pytest.raises(ExceptionGroup) as caught:
+            with rt.scope() as scope:
+                rt.spawn(divmod, 1, 0, name="fails")
+                with pytest.raises(ExceptionGroup):
+                    scope.wait()
+                failing = rt.spawn(int, "x")
+                rt.spawn(int, after=failing)
+        assert "1 not run because of that" in str(caught.value)
+        assert [type(error) for error in caught.value.exceptions] == [ValueError]
+        assert any("spawned at" in note for note in caught.value.exceptions[0].__notes__)
+        rt.wait()
+
+
+def test_a_block_that_raises_cancels_it() -> None:
+    with Busy() as busy:
+        with pytest.raises(LookupError):
+            with busy.rt.scope() as scope:
+                never = busy.rt.spawn(pytest.fail, after=busy.body)
+                raise LookupError
+        assert never.cancelled()
+        assert not scope.cancelled
+
+
+def test_the_failure_that_leaves_the_block_is_reported_once() -> None:
+    with pr.Runtime(workers=2) as rt:
+        with pytest.raises(ZeroDivisionError):
+            with rt.scope():
+                rt.spawn(divmod, 1, 0).result()
+        rt.wait()
+        with pytest.raises(ZeroDivisionError):
+            with rt.scope():
+                first = rt.spawn(divmod, 1, 0)
+                second = rt.spawn(int, "x")
+                second.exception()
+                first.result()
+        with pytest.raises(ExceptionGroup) as caught:
+            rt.wait()
+        assert [type(error) for error in caught.value.exceptions] == [ValueError]
+
+
+def test_cancel() -> None:
+    with Busy() as busy:
+        rt = busy.rt
+        with rt.scope() as scope:
+            tasks = [rt.spawn(pytest.fail, after=busy.body) for _ in range(100)]
+            with rt.scope() as inner:
+                tasks.append(rt.spawn(pytest.fail))
+                scope.cancel()
+                assert inner.cancelled
+            assert scope.cancelled
+            tasks.append(rt.spawn(pytest.fail))
+            assert all(task.cancelled() for task in tasks)
+            scope.cancel()
+        assert not busy.body.done()
+
+
+def test_cancel_on_error() -> None:
+    with Busy() as busy:
+        rt = busy.rt
+        with pytest.raises(ExceptionGroup) as caught:
+            with rt.scope(cancel_on_error=True):
+                fails = rt.spawn(divmod, 1, 0)
+                rest = [rt.spawn(pytest.fail, after=[fails, busy.body]) for _ in range(10)]
+                busy.open()
+        assert [type(error) for error in caught.value.exceptions] == [ZeroDivisionError]
+        assert all(isinstance(task.exception(), (pr.TaskCancelled, pr.DependencyFailed)) for task in rest)
+
+
+def test_bodies_are_asked_to_stop() -> None:
+    with pr.Runtime(workers=2) as rt:
+        started = threading.Event()
+
+        def endless() -> None:
+            context = pr.context()
+            started.set()
+            while True:
+                context.raise_if_cancelled()
+
+        with rt.scope() as scope:
+            task = rt.spawn(endless)
+            started.wait()
+            scope.cancel()
+        assert task.cancelled()
+
+
+def test_in_a_body() -> None:
+    with pr.Runtime(workers=1) as rt:
+
+        def tree(depth: int) -> int:
+            if depth == 0:
+                return 1
+            with rt.scope():
+                left = rt.spawn(tree, depth - 1)
+                right = rt.spawn(tree, depth - 1)
+            return left.result() + right.result()
+
+        assert rt.spawn(tree, 6).result() == 64
+
+
+def test_from_other_threads() -> None:
+    with pr.Runtime(workers=2) as rt, rt.scope() as scope:
+        results: list[pr.Task[int]] = []
+
+        def spawner(number: int) -> None:
+            results.extend(scope.spawn(pow, number, 2, name="square") for _ in range(50))
+
+        threads = [threading.Thread(target=spawner, args=[i]) for i in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        scope.wait()
+        assert len(results) == 150
+        assert all(task.done() for task in results)
+
+
+def test_a_timed_wait() -> None:
+    with Busy() as busy, busy.rt.scope() as scope:
+        task = busy.rt.spawn(int, after=busy.body)
+        with pytest.raises(TimeoutError, match="still running after 0 s"):
+            scope.wait(timeout=0)
+        assert not task.cancelled()
+        busy.open()
+        scope.wait(timeout=100)
+
+
+def test_misuse() -> None:
+    with pr.Runtime(workers=2) as rt:
+        scope = rt.scope()
+        with pytest.raises(pr.UsageError, match="is not entered; use it in a with statement"):
+            scope.wait()
+        with pytest.raises(pr.UsageError, match="is not entered"):
+            scope.spawn(int)
+        with pytest.raises(pr.UsageError, match="is not entered"):
+            scope.cancel()
+        with scope:
+            with pytest.raises(pr.UsageError, match="entered once"), scope:
+                pass
+            with pytest.raises(TypeError, match="must be callable"):
+                scope.spawn(3)  # type: ignore[arg-type]
+            with pytest.raises(ValueError, match="timeout=-1"):
+                scope.wait(-1)
+            with pytest.raises(pr.UsageError, match="waits for the scope that it belongs to"):
+                rt.spawn(scope.wait).result()
+            with pytest.raises(ExceptionGroup):
+                scope.wait()
+        with pytest.raises(pr.UsageError, match="was left"):
+            scope.spawn(int)
+        with pytest.raises(pr.UsageError, match="entered once"), scope:
+            pass
+        with pytest.raises(TypeError, match="cancel_on_error=1"):
+            rt.scope(cancel_on_error=1)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="is no polyreme"):
+            pr.Scope(3)  # type: ignore[arg-type]
+        other = rt.scope()
+    with pytest.raises(pr.RuntimeClosedError), other:
+        pass
+
+
+def test_left_by_another_thread() -> None:
+    with pr.Runtime(workers=1) as rt:
+        scope = rt.scope()
+        caught: list[BaseException] = []
+
+        def enter() -> None:
+            scope.__enter__()
+
+        thread = threading.Thread(target=enter)
+        thread.start()
+        thread.join()
+        try:
+            scope.__exit__(None, None, None)
+        except pr.UsageError as error:
+            caught.append(error)
+        assert "left by the thread" in str(caught[0])
+        scope.spawn(int).result()
+
+
+def test_it_keeps_no_results() -> None:
+    class Result:
+        pass
+
+    with pr.Runtime(workers=2) as rt, rt.scope() as scope:
+        results = [weakref.ref(rt.spawn(Result).result()) for _ in range(10)]
+        scope.wait()
+        gc.collect()
+        assert [one() for one in results if one() is not None] == []
