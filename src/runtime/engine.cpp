@@ -307,6 +307,17 @@ Record* Engine::run_body(Record& record, launch::Lane& lane) noexcept {
   return complete(record, self.session->lane(), nullptr);
 }
 
+/// What the body spawns joins the scope of its task, and no scope of a body below it on the stack.
+Record* Engine::run_with_scope(Record& record, launch::Lane& lane) noexcept {
+  ThreadContext& self = this_thread;
+  ScopeState* const outer_scope = std::exchange(self.scope_of_current, scope_of(record));
+  detail::EnteredScope* const outer_entered = std::exchange(self.entered, nullptr);
+  Record* const next = run_body(record, lane);
+  self.scope_of_current = outer_scope;
+  self.entered = outer_entered;
+  return next;
+}
+
 Record* Engine::complete(Record& record, launch::Lane& lane, const std::exception_ptr* cause) noexcept {
   if (lane.trace != nullptr) [[unlikely]]
     trace_end(record, lane);

@@ -27,17 +27,6 @@ ScopeState* Engine::scope_of(const Record& record) noexcept {
   return number == 0 ? nullptr : &scopes_[number];
 }
 
-/// What the body spawns joins the scope of its task, and no scope of a body below it on the stack.
-Record* Engine::run_with_scope(Record& record, launch::Lane& lane) noexcept {
-  ThreadContext& self = this_thread;
-  ScopeState* const outer_scope = std::exchange(self.scope_of_current, scope_of(record));
-  detail::EnteredScope* const outer_entered = std::exchange(self.entered, nullptr);
-  Record* const next = run_body(record, lane);
-  self.scope_of_current = outer_scope;
-  self.entered = outer_entered;
-  return next;
-}
-
 void Engine::leave_scope(Record& record) noexcept {
   ScopeState& scope = *scope_of(record);
   tasks::clear_scope(record);
