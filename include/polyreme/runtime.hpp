@@ -7,6 +7,7 @@
 #pragma once
 
 #include <polyreme/context.hpp>
+#include <polyreme/coro.hpp>
 #include <polyreme/detail/abi.hpp>
 #include <polyreme/detail/body.hpp>
 #include <polyreme/errors.hpp>

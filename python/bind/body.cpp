@@ -115,7 +115,7 @@ void name_after_function(Record& record, PyObject* callable) noexcept {
 /// Of a body that has returned None. A value that says nothing is none, so that an id need not keep the record for it.
 const detail::BodyOps kNoResultOps{nullptr, nullptr, nullptr, &typeid(void)};
 
-void run(void* storage, Record& self) {
+Record* run(void* storage, Record& self) {
   Body& body = body_in(storage);
   PyObject* result = body.boxed != 0 ? call_boxed(body) : call_in_place(body);
   if (result == nullptr) {
@@ -129,9 +129,10 @@ void run(void* storage, Record& self) {
   if (result == Py_None) {
     Py_DECREF(result);
     self.ops = &kNoResultOps;
-    return;
+    return nullptr;
   }
   *static_cast<PyObject**>(storage) = result;
+  return nullptr;
 }
 
 void destroy_body(void* storage) noexcept {

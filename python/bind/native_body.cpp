@@ -25,12 +25,13 @@ void keep_result(CType type, Word word, void* storage, Record& self) noexcept {
   self.ops = &kResultOps[static_cast<std::size_t>(type)];
 }
 
-void run_words(void* storage, Record& self) {
+Record* run_words(void* storage, Record& self) {
   const Word* const words = static_cast<const Word*>(storage);
   const CType type = BoundCall::shared_in(words).code().result();
   const Word result = BoundCall::call_in(words);
   BoundCall::destroy_in(words);
   keep_result(type, result, storage, self);
+  return nullptr;
 }
 
 void destroy_words(void* storage) noexcept {
@@ -52,7 +53,7 @@ Word call_from(BoundCall& call) noexcept {
   return result;
 }
 
-void run_boxed(void* storage, Record& self) {
+Record* run_boxed(void* storage, Record& self) {
   const std::unique_ptr<BoundCall> call(boxed_in(storage));
   if (call->has_tasks()) {
     try {
@@ -63,6 +64,7 @@ void run_boxed(void* storage, Record& self) {
     }
   }
   keep_result(call->shared().code().result(), call_from(*call), storage, self);
+  return nullptr;
 }
 
 void destroy_boxed(void* storage) noexcept {

@@ -214,11 +214,12 @@ struct Callback {
   PyObject* task;
 };
 
-void run_callback(void* storage, Record& /*self*/) {
+Record* run_callback(void* storage, Record& /*self*/) {
   const auto callback = *static_cast<Callback*>(storage);
   call_back(callback.callback, callback.task);
   Py_DECREF(callback.callback);
   Py_DECREF(callback.task);
+  return nullptr;
 }
 
 void destroy_callback(void* storage) noexcept {

@@ -20,6 +20,8 @@ void BlockDepot::add_chunk_locked() {
   auto* chunk = static_cast<std::byte*>(::operator new(kChunkBytes, std::align_val_t{kChunkBytes}));
   chunks_.push_back(chunk);
   *reinterpret_cast<void**>(chunk) = owner_;
+  for (std::size_t word = 0; word < kMarkWords; ++word)
+    ::new (chunk + kBlockBytes + word * sizeof(std::uint64_t)) std::atomic<std::uint64_t>(0);
   std::byte* end = chunk + kChunkBytes;
   for (auto& magazine : fresh) {
     magazine->count = kMagazineBlocks;

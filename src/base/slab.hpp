@@ -12,10 +12,13 @@
 #include "base/prefetch.hpp"
 
 #include <array>
+#include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <vector>
 
 namespace polyreme::base {
@@ -55,10 +58,53 @@ class BlockDepot {
 
   [[nodiscard]] std::size_t blocks_allocated();
 
+  /// Marks say which blocks are something that has to be found again; what, is the owner's to know. A block is marked
+  /// and unmarked by turns, by any thread, and never when it is freed.
+  static void mark(const void* block) noexcept {
+    const Mark mark = mark_of(block);
+    mark.word->fetch_or(mark.bit, std::memory_order_relaxed);
+  }
+  static void unmark(const void* block) noexcept {
+    const Mark mark = mark_of(block);
+    mark.word->fetch_and(~mark.bit, std::memory_order_relaxed);
+  }
+  /// Calls fn(void*) for each marked block, under the depot's lock. The caller sees to it that marks do not change, or
+  /// that it does not matter.
+  template <class Fn>
+  void for_each_marked(Fn&& fn) {
+    const std::lock_guard lock(mutex_);
+    for (void* chunk : chunks_) {
+      for (std::size_t word = 0; word < kMarkWords; ++word) {
+        std::uint64_t bits = marks_of(chunk)[word].load(std::memory_order_relaxed);
+        for (; bits != 0; bits &= bits - 1) {
+          const std::size_t block = word * 64 + static_cast<std::size_t>(std::countr_zero(bits));
+          fn(static_cast<void*>(static_cast<std::byte*>(chunk) + block * kBlockBytes));
+        }
+      }
+    }
+  }
+
  private:
-  /// Blocks come in chunks that are aligned to their size; the first block's place holds the owner.
+  /// Blocks come in chunks that are aligned to their size. The first block's place holds the owner, the next two the
+  /// marks, a bit for each block of the chunk.
   static constexpr std::size_t kChunkBytes = std::size_t{256} * 1024;
-  static constexpr std::size_t kChunkMagazines = (kChunkBytes / kBlockBytes - 1) / kMagazineBlocks;
+  static constexpr std::size_t kMarkWords = kChunkBytes / kBlockBytes / 64;
+  static constexpr std::size_t kHeadBlocks = 1 + (kMarkWords * sizeof(std::uint64_t) + kBlockBytes - 1) / kBlockBytes;
+  static constexpr std::size_t kChunkMagazines = (kChunkBytes / kBlockBytes - kHeadBlocks) / kMagazineBlocks;
+
+  struct Mark {
+    std::atomic<std::uint64_t>* word;
+    std::uint64_t bit;
+  };
+  static std::atomic<std::uint64_t>* marks_of(void* chunk) noexcept {
+    return std::launder(reinterpret_cast<std::atomic<std::uint64_t>*>(static_cast<std::byte*>(chunk) + kBlockBytes));
+  }
+  static Mark mark_of(const void* block) noexcept {
+    const auto address = reinterpret_cast<std::uintptr_t>(block);
+    const std::size_t index = address % kChunkBytes / kBlockBytes;
+    return {marks_of(reinterpret_cast<void*>(address & ~(std::uintptr_t{kChunkBytes} - 1))) + index / 64,
+            std::uint64_t{1} << index % 64};
+  }
 
   void add_chunk_locked();
 

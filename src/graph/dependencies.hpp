@@ -8,6 +8,7 @@
 
 #include "base/slab.hpp"
 #include "graph/successors.hpp"
+#include "task/awaiting.hpp"
 #include "task/record.hpp"
 
 #include <cstddef>
@@ -71,10 +72,10 @@ class EdgeWriter {
   std::size_t block_used_ = 0;
 };
 
-/// Calls free(void*) for each edge block of the record.
+/// Calls free(void*) for each edge block of the record. A body that has suspended has none left.
 template <class Free>
 void for_each_block(tasks::Record& record, Free&& free) {
-  if ((record.flags & tasks::kEdgeBlocks) == 0) return;
+  if ((record.flags & tasks::kEdgeBlocks) == 0 || tasks::has_suspended(record)) return;
   auto* block = reinterpret_cast<EdgeBlock*>(record.edges[tasks::kInlineEdges - 1].next);
   while (block != nullptr) {
     EdgeBlock* next = block->next;

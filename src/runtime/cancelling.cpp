@@ -11,7 +11,8 @@
 // nobody reads rare->failure of a task that was cancelled on request: its exception is made whenever it is asked for.
 //
 // A body that runs is not interrupted. It may look for the request (Context::cancelled) or be told by a stop token; if
-// it then throws TaskCancelled, the task counts as cancelled, not as failed.
+// it then throws TaskCancelled, the task counts as cancelled, not as failed. A suspended body goes on with that
+// exception at once, one that is yet to suspend does so when it would (suspending.cpp).
 #include <polyreme/context.hpp>
 
 #include "runtime/engine.hpp"
@@ -70,6 +71,7 @@ bool Engine::cancel_task(Record& record) {
 /// A body that has started, and may be over, was asked to stop. The caller has a reference.
 void Engine::tell_started(Record& record) noexcept {
   if (const tasks::Rare* rare = record.rare; rare != nullptr && rare->stop != nullptr) rare->stop->request_stop();
+  static_cast<void>(resume_cancelled(record));
 }
 
 /// Completes a task that a request took before it started.

@@ -6,13 +6,15 @@
 //
 //   1. Ids that were named but not spawned and that somebody depends on fail with MissingTask; their dependents are
 //      cancelled by the ordinary flow of failure.
-//   2. Otherwise a search from every body that sleeps in a wait, and from every unfinished id, along "is waited for by"
+//   2. Otherwise a search from every body that waits, and from every unfinished id, along "is waited for by"
 //      (successor edges, and from an awaited task to the body that waits). A circle through a sleeping body ends that
-//      body's wait with CycleError. A circle of dependencies alone fails one of its tasks with CycleError.
+//      body's wait with CycleError, be it that the body sleeps on a thread or that it is suspended without one. A
+//      circle of dependencies alone fails one of its tasks with CycleError.
 //
 // A circle of dependencies needs an id that was named before its task was spawned, so check_new_cycle() finds most of
 // them at the spawn that closes them, where the error belongs; its search is bounded, this one is not.
 #include "runtime/engine.hpp"
+#include "runtime/suspending.hpp"
 #include "runtime/threads.hpp"
 
 #include <algorithm>
@@ -24,6 +26,11 @@ namespace polyreme::runtime {
 using tasks::Record;
 
 namespace {
+
+/// The task whose body waits by this listener, or null.
+Record* body_of(const graph::Listener& listener) noexcept {
+  return Awaiting::is_awaiting(listener) ? Awaiting::suspended_in(listener) : listener.waiting_body;
+}
 
 /// The members of a task's successor list that are tasks, those that wait for it: its dependents and, if asked for,
 /// bodies that sleep in a wait for it. The latter may wake at any time but under the slot pool's lock.
@@ -39,7 +46,8 @@ class Waiting {
     while (cursor_ != 0) {
       const graph::Member member = graph::next_member(cursor_);
       if (member.successor != nullptr) return member.successor;
-      if (with_bodies_ && member.listener->waiting_body != nullptr) return member.listener->waiting_body;
+      if (!with_bodies_) continue;
+      if (Record* const body = body_of(*member.listener); body != nullptr) return body;
     }
     return nullptr;
   }
@@ -161,7 +169,7 @@ std::string someone_waiting_for(const Record& record) {
   std::string by;
   while (cursor != 0 && cursor != tasks::kClosed) {
     const graph::Member member = graph::next_member(cursor);
-    const Record* waiting = member.successor != nullptr ? member.successor : member.listener->waiting_body;
+    const Record* waiting = member.successor != nullptr ? member.successor : body_of(*member.listener);
     if (waiting == nullptr) {
       by = "a wait for its result";
       continue;
@@ -205,6 +213,7 @@ struct Engine::Findings {
     bool was_spawned;
   };
   std::vector<Doomed> doomed;
+  std::vector<Doomed> interrupted;  ///< suspended bodies whose wait has been ended
 };
 
 void Engine::find_missing(Findings& findings) {
@@ -234,6 +243,11 @@ void Engine::find_circles(Findings& findings) {
   for (const Waiter* waiter : waiters_) {
     if (circle.empty() && waiter->waiting_body != nullptr) circle = search.find(*waiter->waiting_body);
   }
+  if (circle.empty()) {
+    for_each_suspended([&](Record& record) {
+      if (circle.empty()) circle = search.find(record);
+    });
+  }
   for (const auto& space : live_spaces()) {
     space->for_each([&](Record& record) {
       const bool spawned = (tasks::flags_of(record) & tasks::state::kSpawned) != 0;
@@ -252,6 +266,23 @@ void Engine::break_circle(const std::vector<Record*>& circle, Findings& findings
                                                        detail::name_of(*waiter->waiting_body) +
                                                        " can never end: " + circle_text(circle)));
     waiter->parker.unpark();
+    return;
+  }
+  for (std::size_t i = 1; i < circle.size(); ++i) {
+    Record& body = *circle[i];
+    if (!tasks::is_suspended(body)) continue;
+    tasks::add_reference(body);
+    // Here, where no other wait of the same body can have begun. It goes on after the lock.
+    if (tasks::interrupt(body, false)) {
+      findings.interrupted.push_back(
+          {&body,
+           std::make_exception_ptr(CycleError("polyreme: the wait for " + detail::name_of(*circle[i - 1]) +
+                                              " in the body of " + detail::name_of(body) +
+                                              " can never end: " + circle_text(circle))),
+           true});
+    } else {
+      static_cast<void>(tasks::drop_reference(body));  // somebody else has ended the wait, and the circle with it
+    }
     return;
   }
   for (Record* record : circle) {
@@ -288,6 +319,10 @@ void Engine::diagnose() {
         doomed.was_spawned ? tasks::take_over_waiting(*doomed.record) : tasks::claim_for_spawn(*doomed.record);
     if (won) fail_without_running(*doomed.record, doomed.error, doomed.was_spawned);
     release(*doomed.record);
+  }
+  for (const Findings::Doomed& one : findings.interrupted) {
+    resume_with(*one.record, one.error);
+    release(*one.record);
   }
   if (!findings.doomed.empty()) look_for_stall();
 }

@@ -267,6 +267,7 @@ void Engine::launch(Record& record) {
 tasks::Entry* Engine::run(tasks::Entry& entry, launch::Lane& lane) noexcept {
   auto& record = static_cast<Record&>(entry);
   if (!tasks::try_start(record)) {
+    if (tasks::take_resumption(record)) return run_resumed(record, lane);
     // A helping waiter claimed it and left the engine's reference to this queue entry.
     release(record);
     return nullptr;
@@ -286,14 +287,26 @@ Record* Engine::run_claimed(Record& record, launch::Lane& lane) noexcept {
   return run_body(record, lane);
 }
 
+/// The next part of a body that was suspended.
+Record* Engine::run_resumed(Record& record, launch::Lane& lane) noexcept {
+  ThreadContext& self = this_thread;
+  ScopeState* const outer_scope = std::exchange(self.scope_of_current, scope_of(record));
+  detail::EnteredScope* const outer_entered = std::exchange(self.entered, tasks::take_entered(record));
+  Record* const next = run_body(record, lane);
+  self.scope_of_current = outer_scope;
+  self.entered = outer_entered;
+  return next;
+}
+
 Record* Engine::run_body(Record& record, launch::Lane& lane) noexcept {
   ThreadContext& self = this_thread;
   Record* const outer = self.current;
   self.current = &record;
   if (lane.trace != nullptr) [[unlikely]]
-    trace_start(record, lane);
+    tasks::has_suspended(record) ? trace_resume(record, lane) : trace_start(record, lane);
+  Record* awaited = nullptr;
   try {
-    record.ops->run(record.body, record);
+    awaited = record.ops->run(record.body, record);
   } catch (const TaskCancelled&) {
     self.current = outer;
     if (tasks::cancel_requested(record)) return stop(record, self.session->lane());
@@ -303,6 +316,8 @@ Record* Engine::run_body(Record& record, launch::Lane& lane) noexcept {
     return fail(record, std::current_exception());
   }
   self.current = outer;
+  if (awaited != nullptr) [[unlikely]]
+    return suspend(record, *awaited, self.session->lane());
   // A body that waited may have come back on another slot.
   return complete(record, self.session->lane(), nullptr);
 }
@@ -463,6 +478,13 @@ void Engine::free_rest(Record& record) noexcept {
   graph::for_each_block(record, [this](void* block) { free_block(block); });
   delete record.rare;
   free_block(&record);
+}
+
+void* Engine::allocate_block() {
+  launch::Lane& lane = lane_for(*this);
+  void* const block = lane.blocks.allocate();
+  lane.taken.add(1);
+  return block;
 }
 
 void Engine::free_block(void* block) noexcept {

@@ -3,8 +3,9 @@
 // spawn (begin, commit) → graph (edges, count-down) → launch (lane, session) → run → complete (finish) → graph …
 //
 // Parts: engine.cpp (spawn, run, completion), scopes.cpp, cancelling.cpp (cancellation, on request and by a failed
-// predecessor), waiting.cpp (waits, helping, stalls), diagnose.cpp (what a stall is due to), shutdown.cpp (start,
-// close, end of life), threads.hpp/.cpp (which lane belongs to the calling thread).
+// predecessor), waiting.cpp (waits, helping, stalls), suspending.cpp (bodies that wait without a thread), diagnose.cpp
+// (what a stall is due to), shutdown.cpp (start, close, end of life), threads.hpp/.cpp (which lane belongs to the
+// calling thread).
 //
 // Lifetime. close() runs everything down and joins the workers. The memory of records must outlive that: handles may be
 // dropped at any later time by any thread. So a closed engine stays in a graveyard until as many blocks were freed as
@@ -19,6 +20,7 @@
 #include "graph/space.hpp"
 #include "launch/session.hpp"
 #include "runtime/scope.hpp"
+#include "task/awaiting.hpp"
 #include "task/record.hpp"
 
 #include <sys/types.h>
@@ -148,6 +150,18 @@ class Engine final : public graph::RecordSource {
   tasks::Record* run_claimed(tasks::Record& record, launch::Lane& lane) noexcept;
   [[nodiscard]] launch::Lane& add_foreign_lane();
 
+  // ---- suspended bodies (suspending.cpp)
+  /// Makes a body that was suspended ready; called by whoever has ended its wait.
+  void resume(tasks::Record& record) noexcept;
+  /// Cancels the wait of a task that has begun: if its body is suspended, it goes on with TaskCancelled, else its next
+  /// wait by suspension throws that, once. The caller has a reference. True: it was suspended. Does nothing for a body
+  /// that never suspends.
+  bool resume_cancelled(tasks::Record& record) noexcept;
+  /// A block of memory for the body that runs on this thread, and the way back, from any thread. The first word is not
+  /// to be written: it is always a record's state.
+  [[nodiscard]] void* allocate_block();
+  void free_block(void* block) noexcept;
+
   // ---- wait
   /// False on timeout (nanoseconds; negative: none) or when the hooks abandoned the wait. Only waits without timeout
   /// help.
@@ -237,7 +251,6 @@ class Engine final : public graph::RecordSource {
   void free_record(tasks::Record& record) noexcept;
   void free_with_result(tasks::Record& record) noexcept;
   void free_rest(tasks::Record& record) noexcept;
-  void free_block(void* block) noexcept;
   std::uint64_t next_id(launch::Lane& lane) noexcept;
   void link(tasks::Record& record, std::span<tasks::Record* const> predecessors, launch::Lane& lane);
   void make_ready(tasks::Record& record, launch::Lane& lane);
@@ -252,6 +265,18 @@ class Engine final : public graph::RecordSource {
   void drop_body(tasks::Record& record) noexcept;
   tasks::Record* complete_unrun(tasks::Record& record, const std::exception_ptr& cause) noexcept;
   std::exception_ptr note_root_failure(tasks::Record& record, const std::exception_ptr& error) noexcept;
+  tasks::Record* run_resumed(tasks::Record& record, launch::Lane& lane) noexcept;
+
+  // suspending.cpp
+  tasks::Record* suspend(tasks::Record& record, tasks::Record& target, launch::Lane& lane) noexcept;
+  void resume_with(tasks::Record& record, std::exception_ptr error) noexcept;
+  template <class Fn>
+  void for_each_suspended(Fn&& fn) {
+    depot_.for_each_marked([&](void* block) {
+      auto& record = *static_cast<tasks::Record*>(block);
+      if (tasks::is_suspended(record)) fn(record);
+    });
+  }
 
   // cancelling.cpp
   void end_taken(tasks::Record& record) noexcept;

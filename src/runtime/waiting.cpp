@@ -119,6 +119,61 @@ class Watching {
 
 // ---- the wait for one task
 
+namespace {
+
+/// A look before a claim is prepared: most waits are for tasks that are not ready.
+bool may_claim(const Record& record) noexcept {
+  return record.pending.load(sync::memory_order_acquire) == 0 &&
+         (tasks::flags_of(record) & tasks::state::kStarted) == 0;
+}
+
+/// A body runs another one in place of a wait: the search for a circle of waits must see the one below on the stack.
+/// Its entry in the other's list stays behind if that one was suspended. (Without memory for the entry, the search
+/// misses this wait.)
+class BodyBelow {
+ public:
+  BodyBelow(Engine& engine, Record& above) noexcept : engine_(engine), entry_(make_entry(engine)) {
+    if (entry_ != nullptr) POLYREME_CHECK(graph::push_listener(above, *entry_));
+  }
+  BodyBelow(const BodyBelow&) = delete;
+  BodyBelow& operator=(const BodyBelow&) = delete;
+  ~BodyBelow() {
+    if (entry_ == nullptr) return;
+    if (entry_->holders.load(sync::memory_order_acquire) != 1) [[unlikely]]
+      engine_.deck().pool.locked([this](bool) { entry_->waiting_body = nullptr; });  // a search reads it there
+    drop(engine_, entry_);
+  }
+
+ private:
+  struct Entry : graph::Listener {
+    sync::Atomic<std::uint32_t> holders{2};  ///< this object, and the list
+  };
+  /// A block's first word is a record's.
+  static constexpr std::size_t kEntryAt = sizeof(tasks::StateWord);
+
+  static Entry* make_entry(Engine& engine) noexcept {
+    try {
+      auto* entry = ::new (static_cast<std::byte*>(engine.allocate_block()) + kEntryAt) Entry;
+      entry->notify = [](graph::Listener& self, Record& done) noexcept {
+        drop(Engine::of(done), static_cast<Entry*>(&self));
+      };
+      entry->waiting_body = this_thread.current;
+      return entry;
+    } catch (const std::bad_alloc&) {
+      return nullptr;
+    }
+  }
+  static void drop(Engine& engine, Entry* entry) noexcept {
+    if (entry->holders.fetch_sub(1, sync::memory_order_acq_rel) != 1) return;
+    engine.free_block(reinterpret_cast<std::byte*>(entry) - kEntryAt);
+  }
+
+  Engine& engine_;
+  Entry* const entry_;
+};
+
+}  // namespace
+
 bool Engine::wait_done(Record& record, std::int64_t timeout_ns, const WaitHooks* hooks) {
   if (tasks::done(record)) return true;
   check_process();
@@ -133,18 +188,14 @@ bool Engine::wait_done(Record& record, std::int64_t timeout_ns, const WaitHooks*
   }
   if (timeout_ns < 0 && self.nested < kMaxNested && tasks::try_claim(record)) {
     run_above(*self.session, record);
-    return true;
+    if (tasks::done(record)) return true;  // else it was suspended, and others will resume it
   }
   return block_in_body(*self.session, record, timeout_ns);
 }
 
-/// Runs a claimed task in place of a wait for it, or for what it belongs to.
+/// Runs a claimed task, or its first part, in place of a wait for it, or for what it belongs to.
 void Engine::run_above(Session& session, Record& record) {
-  // The body below on this stack waits for the one above: a search for a circle of waits must see it.
-  graph::Listener below;
-  below.notify = [](graph::Listener&, Record&) noexcept {};
-  below.waiting_body = this_thread.current;
-  POLYREME_CHECK(graph::push_listener(record, below));
+  const BodyBelow below(*this, record);
   run_inline(session, record);
 }
 
@@ -237,10 +288,7 @@ bool Engine::help_until_done(Record& record) {
 }
 
 bool Engine::help_with(Record& record) {
-  // Look before taking a slot: most waits are for tasks that are not ready.
-  if (record.pending.load(sync::memory_order_acquire) != 0 || (tasks::flags_of(record) & tasks::state::kStarted) != 0) {
-    return false;
-  }
+  if (!may_claim(record)) return false;
   const std::uint32_t slot = deck_.pool.try_take();
   if (slot == launch::kNoSlot) return false;
   HelperSession helper(*this, slot);
@@ -249,7 +297,7 @@ bool Engine::help_with(Record& record) {
     helper.session().stop_searching(true);  // while the body runs nobody must rely on this search
     run_inline(helper.session(), record);
   }
-  return claimed;
+  return claimed && tasks::done(record);  // else it was suspended
 }
 
 // ---- the wait for all tasks
@@ -351,6 +399,10 @@ void Engine::help_scope(Session& session, const ScopeState& scope) {
     auto* const record = (entry->flags & kNotForHere) == 0 ? static_cast<Record*>(entry) : nullptr;
     if (record == nullptr || !scope.contains(scope_of(*record))) {
       deck_.push(session.lane(), *entry);
+      return;
+    }
+    if (tasks::has_suspended(*record)) {
+      deck_.push(session.lane(), *record);  // ready again, or a stale entry: a session tells
       return;
     }
     if (tasks::try_start(*record)) {

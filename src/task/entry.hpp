@@ -13,7 +13,9 @@
 namespace polyreme::tasks {
 
 struct Entry {
-  sync::Atomic<std::uint32_t> pending;  ///< predecessors that are not done; a task's may be kUncommitted
+  /// Predecessors that are not done; a task's may be kUncommitted, and is the await word once the body has begun
+  /// (task/awaiting.hpp).
+  sync::Atomic<std::uint32_t> pending;
   detail::Domain domain;
   bool scalar_result;   ///< said at a task's spawn: the result, if the body succeeds, is a number in its first bytes
   std::uint16_t flags;  ///< what it is, and a task's kFullRoad …

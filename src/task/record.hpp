@@ -7,6 +7,7 @@
 //                 failing predecessor (the one whose set_poisoned() returned true) until its own count-down
 //   ready         the queue that holds the record; then whoever wins try_start()
 //   running       the thread that won try_start()
+//   suspended     nobody: a body that waits without a thread. Then the queue again, or whoever resumes it
 //   done          read-only, for every holder of a reference, after it has seen the successor list closed
 //   free          the slab cache
 // `state`, `pending`, `successors` and `rare` are the only fields that several threads touch at a time; the last, so
@@ -93,6 +94,8 @@ struct Rare {
   Label label;                               ///< for messages and traces
   std::exception_ptr failure;                ///< what result() throws: the body's exception, or why it never ran
   std::exception_ptr doom;                   ///< instead of `failure`, which a predecessor may be writing just then
+  std::exception_ptr interruption;           ///< why a suspended body goes on although the awaited task is not done
+  detail::EnteredScope* entered = nullptr;   ///< the innermost scope that a suspended body is in
   std::exception_ptr for_dependents;         ///< what dependents get instead, if that differs: a DependencyFailed
   std::uint64_t cancelled_by = 0;            ///< id of the predecessor that failed first, or 0
   std::unique_ptr<std::stop_source> stop;    ///< set by the body's thread, once; see publish_stop_source()
@@ -133,7 +136,6 @@ inline constexpr std::uint64_t kCancelled = 1ULL << 36;  ///< the body never ran
 inline constexpr std::uint64_t kHasResult = 1ULL << 37;
 inline constexpr std::uint64_t kClaimed = 1ULL << 38;  ///< started by a helping waiter: its queue entry is stale
 inline constexpr std::uint64_t kCancelRequested = 1ULL << 39;  ///< request_cancel() was called
-inline constexpr std::uint64_t kSuspended = 1ULL << 40;        ///< the body waits for a task without a thread
 inline constexpr unsigned kScopeShift = 41;  ///< from here on: the number of the scope that the task belongs to, or 0
 inline constexpr std::uint64_t kScope = ~0ULL << kScopeShift;
 }  // namespace state

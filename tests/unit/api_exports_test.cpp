@@ -22,7 +22,7 @@ const fs::path& headers() {
 /// What `text` declares at namespace level outside of detail; relies on such declarations to begin their line.
 std::set<std::string> names_in(std::istream& text) {
   static const std::regex forward(R"(^(?:class|struct) \w+;)");
-  static const std::regex type(R"(^(?:class|struct|enum class|using) (\w+).*)");
+  static const std::regex type(R"(^(?:class|struct|enum class|using) (?:\[\[nodiscard\]\] )?(\w+).*)");
   static const std::regex constant(R"(^inline constexpr [^(=]*?(\w+) ?[={].*)");
   static const std::regex function(R"(^(?:\[\[nodiscard\]\] )?(?:inline |constexpr )*[\w:<>&*]+ (\w+)\(.*)");
   std::set<std::string> names;
@@ -55,7 +55,8 @@ TEST(ApiExports, TheHeadersAreThese) {
   for (const auto& entry : fs::directory_iterator(headers())) {
     if (entry.is_regular_file()) found.insert(entry.path().filename());
   }
-  EXPECT_EQ(found, (Names{"context.hpp", "errors.hpp", "runtime.hpp", "scope.hpp", "space.hpp", "task.hpp"}));
+  EXPECT_EQ(found,
+            (Names{"context.hpp", "coro.hpp", "errors.hpp", "runtime.hpp", "scope.hpp", "space.hpp", "task.hpp"}));
 }
 
 TEST(ApiExports, Errors) {
@@ -75,6 +76,10 @@ TEST(ApiExports, Runtime) {
 
 TEST(ApiExports, Scopes) {
   EXPECT_EQ(names_of("scope.hpp"), (Names{"ScopeOptions", "Scope"}));
+}
+
+TEST(ApiExports, Coroutines) {
+  EXPECT_EQ(names_of("coro.hpp"), (Names{"Coro", "all"}));
 }
 
 TEST(ApiExports, Spaces) {

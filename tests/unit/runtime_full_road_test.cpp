@@ -59,7 +59,10 @@ struct Count {
 };
 
 constexpr detail::BodyOps kCountOps{
-    .run = [](void* storage, tasks::Record&) { ++*static_cast<Count*>(storage)->runs; },
+    .run = [](void* storage, tasks::Record&) -> tasks::Record* {
+      ++*static_cast<Count*>(storage)->runs;
+      return nullptr;
+    },
     .destroy_body = [](void*) noexcept {},
     .destroy_result = nullptr,
     .result_type = &typeid(void),

@@ -38,8 +38,10 @@ inline constexpr std::size_t kBodyOffset = 64;
 
 /// The four things the engine can do with a body it knows nothing about. `storage` has kInlineBodyBytes.
 struct BodyOps {
-  /// Runs the body and destroys it, also when it throws. Afterwards the storage holds the result, if there is one.
-  void (*run)(void* storage, Record& self);
+  /// Runs the body, or the next part of one that was suspended. Null: it has ended and is destroyed, as it is when it
+  /// throws; the storage now holds the result, if there is one. Else it is suspended, and wants to be run again once
+  /// the returned task, of which the body holds a handle, is done, or with an interruption (take_interruption).
+  Record* (*run)(void* storage, Record& self);
   /// Destroys a body that never ran.
   void (*destroy_body)(void* storage) noexcept;
   /// Destroys the result; null when there is nothing to destroy.
@@ -74,6 +76,17 @@ void commit_spawn(Record& record, std::span<Record* const> predecessors);
 
 void retain(Record& record) noexcept;
 void release(Record& record) noexcept;
+
+/// In a body, before it waits for `target` by suspension. @throws UsageError: it would wait for itself.
+void check_await(const Record& target);
+/// In a body that was suspended and runs again: why its wait has ended before the task was done; null if it has not.
+/// The next call answers null.
+[[nodiscard]] std::exception_ptr take_interruption() noexcept;
+/// The same as a question.
+[[nodiscard]] bool was_interrupted(const Record& self) noexcept;
+/// Memory for the frame of a coroutine: a block of the engine whose body makes it, if it fits one.
+[[nodiscard]] void* allocate_frame(std::size_t bytes);
+void free_frame(void* frame, std::size_t bytes) noexcept;
 
 [[nodiscard]] bool is_done(const Record& record) noexcept;
 /// Blocks until done. Throws what DESIGN calls misuse (a wait for oneself) and diagnosed deadlocks.

@@ -54,12 +54,27 @@ struct BoundBody {
   decltype(auto) operator()([[maybe_unused]] Record& self) {
     if constexpr (kWantsContext) {
       Context context(self);
-      return std::apply(
-          [&](auto&... argument) -> decltype(auto) {
-            return std::apply(std::move(callable), std::tuple_cat(std::tuple<Context&>(context), unpack(argument)...));
-          },
-          arguments);
-    } else if constexpr (sizeof...(Arguments) == 0) {
+      return (*this)(context);
+    } else {
+      return (*this)();
+    }
+  }
+
+  /// The context stays the caller's: a coroutine goes on using it.
+  decltype(auto) operator()(Context& context)
+    requires kWantsContext
+  {
+    return std::apply(
+        [&](auto&... argument) -> decltype(auto) {
+          return std::apply(std::move(callable), std::tuple_cat(std::tuple<Context&>(context), unpack(argument)...));
+        },
+        arguments);
+  }
+
+  decltype(auto) operator()()
+    requires(!kWantsContext)
+  {
+    if constexpr (sizeof...(Arguments) == 0) {
       return std::invoke(std::move(callable));
     } else {
       return std::apply(
@@ -122,7 +137,7 @@ struct BodyEnd {
 };
 
 template <class Body, class Result>
-void run_body(void* storage, Record& self) {
+Record* run_body(void* storage, Record& self) {
   if constexpr (std::is_void_v<Result>) {
     const BodyEnd<Body> end{storage};
     call_body(*body_in<Body>(storage), self);
@@ -144,6 +159,7 @@ void run_body(void* storage, Record& self) {
       std::memcpy(storage, &boxed, sizeof(boxed));
     }
   }
+  return nullptr;
 }
 
 template <class Result>
@@ -185,5 +201,13 @@ constexpr const std::type_info* result_type() noexcept {
 template <class Body, class Result>
 inline constexpr BodyOps kBodyOps{&run_body<Body, Result>, &destroy_body_in<Body>, result_destructor<Result>(),
                                   result_type<Result>()};
+
+/// What spawn() makes of a call that returns a Value.
+template <class Bound, class Value>
+struct BodyOf {
+  using Body = Bound;
+  using Result = Value;
+  static constexpr const BodyOps& kOps = kBodyOps<Bound, Value>;
+};
 
 }  // namespace polyreme::detail

@@ -43,13 +43,15 @@ class Predecessors {
 
 template <class Fn, class... Arguments>
 auto Runtime::spawn_with(const SpawnOptions* options, std::source_location site, Fn&& fn, Arguments&&... arguments) {
-  using Body = detail::BoundBody<std::decay_t<Fn>, std::decay_t<Arguments>...>;
-  using Result = decltype(std::declval<Body&>()(std::declval<detail::Record&>()));
+  using Bound = detail::BoundBody<std::decay_t<Fn>, std::decay_t<Arguments>...>;
+  using Kind = detail::BodyOf<Bound, decltype(std::declval<Bound&>()(std::declval<detail::Record&>()))>;
+  using Body = typename Kind::Body;
+  using Result = typename Kind::Result;
   constexpr std::size_t kTasks = (std::size_t{0} + ... + (detail::kIsTask<Arguments> ? 1U : 0U));
 
   detail::Predecessors<kTasks> predecessors;
   (predecessors.add_if_task(arguments), ...);
-  const detail::BodyOps& ops = detail::kBodyOps<Body, Result>;
+  const detail::BodyOps& ops = Kind::kOps;
   detail::Record& record =
       options != nullptr && (options->id.has_value() || !options->name.empty())
           ? detail::begin_named_spawn(*engine_, ops, site, options->name,
