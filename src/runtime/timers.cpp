@@ -1,0 +1,67 @@
+#include "runtime/timers.hpp"
+
+#include <algorithm>
+#include <functional>
+
+namespace polyreme::runtime {
+
+void Timers::add(Clock::time_point when, tasks::Record& record) {
+  const std::lock_guard lock(mutex_);
+  POLYREME_CHECK(!stopping_);
+  entries_.reserve(entries_.size() + 1);
+  if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+  const bool earliest = entries_.empty() || when < entries_.front().when;
+  entries_.push_back({when, &record});
+  std::ranges::push_heap(entries_, std::less<>());
+  if (earliest) earlier_.notify_one();
+}
+
+void Timers::expire() {
+  const std::lock_guard lock(mutex_);
+  expired_ = true;
+  earlier_.notify_one();
+}
+
+std::vector<tasks::Record*> Timers::stop() {
+  std::thread thread;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    thread.swap(thread_);
+    earlier_.notify_one();
+  }
+  if (thread.joinable()) thread.join();
+  std::vector<tasks::Record*> left;
+  left.reserve(entries_.size());
+  for (const Entry& entry : entries_)
+    left.push_back(entry.record);
+  entries_.clear();
+  return left;
+}
+
+std::size_t Timers::waiting() {
+  const std::lock_guard lock(mutex_);
+  return entries_.size();
+}
+
+void Timers::run() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    if (entries_.empty()) {
+      earlier_.wait(lock);
+      continue;
+    }
+    const Entry first = entries_.front();
+    if (!expired_ && Clock::now() < first.when) {
+      earlier_.wait_until(lock, first.when);
+      continue;
+    }
+    std::ranges::pop_heap(entries_, std::less<>());
+    entries_.pop_back();
+    lock.unlock();
+    due_(self_, *first.record);
+    lock.lock();
+  }
+}
+
+}  // namespace polyreme::runtime

@@ -1,0 +1,57 @@
+// Tasks that become ready at a time: one thread, made when the first is asked for, that sleeps until the next is due.
+//
+// The list is a heap under a mutex. The thread takes what is due out of it and hands it over without the mutex; who
+// adds an earlier time than all others, or stops, wakes it. A task in the list that was cancelled stays until it is
+// due, or until stop(): its entry has the engine's reference, as an entry in a queue has.
+#pragma once
+
+#include "task/record.hpp"
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace polyreme::runtime {
+
+class Timers {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// `due(self, record)` is called on the thread, for each; it takes the reference over.
+  Timers(void (*due)(void* self, tasks::Record& record), void* self) noexcept : due_(due), self_(self) {}
+  Timers(const Timers&) = delete;
+  Timers& operator=(const Timers&) = delete;
+  ~Timers() { POLYREME_CHECK(!thread_.joinable() && entries_.empty()); }
+
+  /// @throws std::system_error if the thread cannot be made, std::bad_alloc; nothing is added then.
+  void add(Clock::time_point when, tasks::Record& record);
+  /// Everything is due now, and so is what is added later.
+  void expire();
+  /// Ends the thread; what was not due is returned, in no order. Nothing may be added afterwards.
+  [[nodiscard]] std::vector<tasks::Record*> stop();
+  [[nodiscard]] std::size_t waiting();
+
+ private:
+  struct Entry {
+    Clock::time_point when;
+    tasks::Record* record;
+    /// For a heap whose top is the earliest.
+    bool operator<(const Entry& other) const noexcept { return when > other.when; }
+  };
+
+  void run();
+
+  void (*const due_)(void* self, tasks::Record& record);
+  void* const self_;
+  std::mutex mutex_;
+  std::condition_variable earlier_;
+  std::vector<Entry> entries_;  ///< a heap
+  bool expired_ = false;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace polyreme::runtime
