@@ -11,6 +11,7 @@
 #include <polyreme/detail/abi.hpp>
 #include <polyreme/detail/body.hpp>
 #include <polyreme/errors.hpp>
+#include <polyreme/repeatable.hpp>
 #include <polyreme/space.hpp>
 #include <polyreme/task.hpp>
 
@@ -106,10 +107,12 @@ class After {
 
 /// What can be said about a spawn besides the body. Use designated initialisers.
 struct SpawnOptions {
-  std::optional<TaskId> id = std::nullopt;                      ///< the id that the task gets; each names one task
-  After after = {};                                             ///< what must be done before the body starts
-  std::string_view name = {};                                   ///< for messages and traces
-  int priority = 0;                                             ///< 1, 0 or -1: who goes first in a slot's own queues
+  std::optional<TaskId> id = std::nullopt;  ///< the id that the task gets; each names one task
+  After after = {};                         ///< what must be done before the body starts
+  std::string_view name = {};               ///< for messages and traces
+  int priority = 0;                         ///< 1, 0 or -1: who goes first in a slot's own queues
+  std::int64_t retries = 0;                 ///< how often a repeatable() body that throws runs again
+  std::chrono::nanoseconds backoff{0};      ///< the pause before that; each is twice the last
   std::source_location site = std::source_location::current();  ///< where errors say that it was spawned
 };
 

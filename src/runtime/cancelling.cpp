@@ -96,6 +96,11 @@ Record* Engine::stop(Record& record, launch::Lane& lane) noexcept {
   return complete(record, lane, &no_cause);
 }
 
+void Engine::cancel_unstarted() noexcept {
+  cancelling_.fetch_add(1, std::memory_order_release);
+  timers_.expire();  // what waits to be repeated is not
+}
+
 void Engine::cancel_and_wait() {
   cancel_unstarted();
   static_cast<void>(wait_quiescent(-1, nullptr));

@@ -289,6 +289,9 @@ Record* Engine::run_claimed(Record& record, launch::Lane& lane) noexcept {
 
 /// The next part of a body that was suspended.
 Record* Engine::run_resumed(Record& record, launch::Lane& lane) noexcept {
+  if ((record.flags & tasks::kRepeatable) != 0 && !end_pause(record)) {
+    return thrown(record, std::exchange(record.rare->retry->last, nullptr), false);
+  }
   ThreadContext& self = this_thread;
   ScopeState* const outer_scope = std::exchange(self.scope_of_current, scope_of(record));
   detail::EnteredScope* const outer_entered = std::exchange(self.entered, tasks::take_entered(record));
@@ -309,11 +312,10 @@ Record* Engine::run_body(Record& record, launch::Lane& lane) noexcept {
     awaited = record.ops->run(record.body, record);
   } catch (const TaskCancelled&) {
     self.current = outer;
-    if (tasks::cancel_requested(record)) return stop(record, self.session->lane());
-    return fail(record, std::current_exception());
+    return thrown(record, std::current_exception(), true);
   } catch (...) {
     self.current = outer;
-    return fail(record, std::current_exception());
+    return thrown(record, std::current_exception(), false);
   }
   self.current = outer;
   if (awaited != nullptr) [[unlikely]]

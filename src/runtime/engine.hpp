@@ -2,10 +2,10 @@
 //
 // spawn (begin, commit) → graph (edges, count-down) → launch (lane, session) → run → complete (finish) → graph …
 //
-// Parts: engine.cpp (spawn, run, completion), scopes.cpp, cancelling.cpp (cancellation, on request and by a failed
-// predecessor), waiting.cpp (waits, helping, stalls), suspending.cpp (bodies that wait without a thread), diagnose.cpp
-// (what a stall is due to), shutdown.cpp (start, close, end of life), threads.hpp/.cpp (which lane belongs to the
-// calling thread).
+// Parts: engine.cpp (spawn, run, completion), scopes.cpp, repeating.cpp (retries), cancelling.cpp (cancellation, on
+// request and by a failed predecessor), waiting.cpp (waits, helping, stalls), suspending.cpp (bodies that wait without
+// a thread), diagnose.cpp (what a stall is due to), shutdown.cpp (start, close, end of life), threads.hpp/.cpp (which
+// lane belongs to the calling thread).
 //
 // Lifetime. close() runs everything down and joins the workers. The memory of records must outlive that: handles may be
 // dropped at any later time by any thread. So a closed engine stays in a graveyard until as many blocks were freed as
@@ -20,6 +20,7 @@
 #include "graph/space.hpp"
 #include "launch/session.hpp"
 #include "runtime/scope.hpp"
+#include "runtime/timers.hpp"
 #include "task/awaiting.hpp"
 #include "task/record.hpp"
 
@@ -198,7 +199,7 @@ class Engine final : public graph::RecordSource {
   void abandon_scope(ScopeState& scope) noexcept;
 
   /// From now on all tasks that have not started are cancelled. For a runtime that is then closed.
-  void cancel_unstarted() noexcept { cancelling_.fetch_add(1, std::memory_order_release); }
+  void cancel_unstarted() noexcept;
   /// Cancels all tasks that have not started and waits until the runtime is quiescent. What is spawned later runs.
   void cancel_and_wait();
   void add_producer();
@@ -282,6 +283,12 @@ class Engine final : public graph::RecordSource {
   void end_taken(tasks::Record& record) noexcept;
   void tell_started(tasks::Record& record) noexcept;
   tasks::Record* stop(tasks::Record& record, launch::Lane& lane) noexcept;
+
+  // repeating.cpp
+  tasks::Record* thrown(tasks::Record& record, const std::exception_ptr& error, bool is_cancellation) noexcept;
+  [[nodiscard]] tasks::Record* plan_retry(tasks::Record& record, const std::exception_ptr& error) noexcept;
+  [[nodiscard]] bool end_pause(tasks::Record& record) noexcept;
+  static void timer_due(void* engine, tasks::Record& record);
 
   // scopes.cpp
   [[nodiscard]] ScopeState* current_scope() const noexcept;
@@ -373,6 +380,7 @@ class Engine final : public graph::RecordSource {
   Failures failures_;  ///< of tasks outside all scopes
 
   ScopeTable scopes_{*this};
+  Timers timers_{&timer_due, this};
 
   std::mutex spaces_mutex_;
   std::vector<std::weak_ptr<graph::SpaceState>> spaces_;

@@ -161,6 +161,7 @@ void Engine::close() {
   closing_.store(true, std::memory_order_release);
   look_for_stall();  // producers do not count any more: whoever waits for an id that was not spawned has to hear of it
   static_cast<void>(wait_quiescent(-1, nullptr));
+  timers_.stop();
   deck_.pool.stop();
   {
     // A joining thread must not hold the interpreter: workers may need it for their last breath.

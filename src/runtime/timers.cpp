@@ -22,26 +22,23 @@ void Timers::expire() {
   earlier_.notify_one();
 }
 
-std::vector<tasks::Record*> Timers::stop() {
+void Timers::stop() {
   std::thread thread;
   {
     const std::lock_guard lock(mutex_);
+    POLYREME_CHECK(entries_.empty());
     stopping_ = true;
     thread.swap(thread_);
     earlier_.notify_one();
   }
   if (thread.joinable()) thread.join();
-  std::vector<tasks::Record*> left;
-  left.reserve(entries_.size());
-  for (const Entry& entry : entries_)
-    left.push_back(entry.record);
-  entries_.clear();
-  return left;
 }
 
-std::size_t Timers::waiting() {
+bool Timers::remove(const tasks::Record& record) {
   const std::lock_guard lock(mutex_);
-  return entries_.size();
+  if (std::erase_if(entries_, [&](const Entry& entry) { return entry.record == &record; }) == 0) return false;
+  std::ranges::make_heap(entries_, std::less<>());
+  return true;
 }
 
 void Timers::run() {

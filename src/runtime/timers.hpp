@@ -24,15 +24,16 @@ class Timers {
   Timers(void (*due)(void* self, tasks::Record& record), void* self) noexcept : due_(due), self_(self) {}
   Timers(const Timers&) = delete;
   Timers& operator=(const Timers&) = delete;
-  ~Timers() { POLYREME_CHECK(!thread_.joinable() && entries_.empty()); }
+  ~Timers() { POLYREME_CHECK(!thread_.joinable()); }
 
   /// @throws std::system_error if the thread cannot be made, std::bad_alloc; nothing is added then.
   void add(Clock::time_point when, tasks::Record& record);
+  /// True: the record was not due, and is the caller's again.
+  [[nodiscard]] bool remove(const tasks::Record& record);
   /// Everything is due now, and so is what is added later.
   void expire();
-  /// Ends the thread; what was not due is returned, in no order. Nothing may be added afterwards.
-  [[nodiscard]] std::vector<tasks::Record*> stop();
-  [[nodiscard]] std::size_t waiting();
+  /// Ends the thread. Nothing may be in the list, or be added afterwards.
+  void stop();
 
  private:
   struct Entry {

@@ -89,6 +89,14 @@ class Label {
   sync::Atomic<Text*> newest_{nullptr};
 };
 
+/// A body that may run again when it throws. Belongs to whoever owns the record's plain fields.
+struct Retry {
+  std::uint32_t left = 0;       ///< attempts after this one
+  std::int64_t backoff_ns = 0;  ///< before the next one; doubles each time
+  std::exception_ptr last;      ///< of the attempt before, while the next one waits for its time
+  Record* timer = nullptr;      ///< the task that is done at that time, with a reference
+};
+
 /// What few tasks have; a plain task has none of it.
 struct Rare {
   Label label;                               ///< for messages and traces
@@ -98,6 +106,7 @@ struct Rare {
   detail::EnteredScope* entered = nullptr;   ///< the innermost scope that a suspended body is in
   std::exception_ptr for_dependents;         ///< what dependents get instead, if that differs: a DependencyFailed
   std::uint64_t cancelled_by = 0;            ///< id of the predecessor that failed first, or 0
+  std::unique_ptr<Retry> retry;              ///< with kRepeatable
   std::unique_ptr<std::stop_source> stop;    ///< set by the body's thread, once; see publish_stop_source()
   std::shared_ptr<graph::SpaceState> space;  ///< the space whose id this task has
   void* space_row = nullptr;                 ///< position of the id in its space: the row …
@@ -177,6 +186,7 @@ inline constexpr std::uint16_t kEdgeBlocks = 2;   ///< the last inline edge hold
 inline constexpr std::uint16_t kForeignSite = 4;  ///< spawned by a program in another language
 inline constexpr std::uint16_t kNotice = 8;    ///< tells someone of another task's end: runs even if all is cancelled
 inline constexpr std::uint16_t kStopped = 16;  ///< its body ran, and ended because that was asked for
+inline constexpr std::uint16_t kRepeatable = 128;  ///< the body is still there when it has thrown, and may run again
 /// Never runs next on the thread that made it ready, but goes where it belongs first.
 inline constexpr std::uint16_t kNoContinuation = kFullRoad | kPrioritised;
 

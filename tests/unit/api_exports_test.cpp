@@ -55,8 +55,8 @@ TEST(ApiExports, TheHeadersAreThese) {
   for (const auto& entry : fs::directory_iterator(headers())) {
     if (entry.is_regular_file()) found.insert(entry.path().filename());
   }
-  EXPECT_EQ(found,
-            (Names{"context.hpp", "coro.hpp", "errors.hpp", "runtime.hpp", "scope.hpp", "space.hpp", "task.hpp"}));
+  EXPECT_EQ(found, (Names{"context.hpp", "coro.hpp", "errors.hpp", "repeatable.hpp", "runtime.hpp", "scope.hpp",
+                          "space.hpp", "task.hpp"}));
 }
 
 TEST(ApiExports, Errors) {
@@ -72,6 +72,10 @@ TEST(ApiExports, Context) {
 TEST(ApiExports, Runtime) {
   EXPECT_EQ(names_of("runtime.hpp"),
             (Names{"After", "SpawnOptions", "OnFull", "RuntimeOptions", "RuntimeStats", "Runtime"}));
+}
+
+TEST(ApiExports, Repeatable) {
+  EXPECT_EQ(names_of("repeatable.hpp"), (Names{"Repeatable", "repeatable"}));
 }
 
 TEST(ApiExports, Scopes) {

@@ -1,6 +1,7 @@
 // Runtime::spawn_with: builds the body in the record and hands it to the engine. Not for users.
 #pragma once
 
+#include <polyreme/detail/repeatable_body.hpp>
 #include <polyreme/runtime.hpp>
 
 namespace polyreme {
@@ -44,11 +45,18 @@ class Predecessors {
 template <class Fn, class... Arguments>
 auto Runtime::spawn_with(const SpawnOptions* options, std::source_location site, Fn&& fn, Arguments&&... arguments) {
   using Bound = detail::BoundBody<std::decay_t<Fn>, std::decay_t<Arguments>...>;
-  using Kind = detail::BodyOf<Bound, decltype(std::declval<Bound&>()(std::declval<detail::Record&>()))>;
+  using Value = decltype(std::declval<Bound&>()(std::declval<detail::Record&>()));
+  constexpr bool kRepeats = detail::kIsRepeatable<std::decay_t<Fn>>;
+  static_assert(!kRepeats || !detail::kIsCoro<Value>,
+                "polyreme: a coroutine is no repeatable body; repeat an ordinary one, or loop in the coroutine");
+  using Kind = detail::BodyOf<Bound, Value>;
   using Body = typename Kind::Body;
   using Result = typename Kind::Result;
   constexpr std::size_t kTasks = (std::size_t{0} + ... + (detail::kIsTask<Arguments> ? 1U : 0U));
 
+  if (!kRepeats && options != nullptr && (options->retries != 0 || options->backoff.count() != 0)) {
+    throw UsageError("polyreme: retries for a body that is not declared repeatable; spawn polyreme::repeatable(fn)");
+  }
   detail::Predecessors<kTasks> predecessors;
   (predecessors.add_if_task(arguments), ...);
   const detail::BodyOps& ops = Kind::kOps;
@@ -60,6 +68,10 @@ auto Runtime::spawn_with(const SpawnOptions* options, std::source_location site,
           : detail::begin_spawn(*engine_, ops, site);
   try {
     if (options != nullptr && options->priority != 0) detail::set_priority(record, options->priority);
+    if constexpr (kRepeats) {
+      detail::set_retries(record, options == nullptr ? 0 : options->retries,
+                          options == nullptr ? 0 : options->backoff.count());
+    }
     detail::construct_body<Body>(detail::body_of(record), std::forward<Fn>(fn),
                                  std::tuple<std::decay_t<Arguments>...>(std::forward<Arguments>(arguments)...));
   } catch (...) {
