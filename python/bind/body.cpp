@@ -48,7 +48,7 @@ bool receive_keywords(PyObject* keywords) noexcept {
   return true;
 }
 
-PyObject* call_boxed(const Body& body) noexcept {
+PyObject* call_boxed(const Body& body, bool repeatable) noexcept {
   PyObject* given = body.arguments[0];
   const Py_ssize_t count = PyTuple_GET_SIZE(given);
   PyObject* arguments = PyTuple_New(count);
@@ -61,12 +61,14 @@ PyObject* call_boxed(const Body& body) noexcept {
     }
     PyTuple_SET_ITEM(arguments, i, value);
   }
-  PyObject* keywords = body.arguments[1];
-  if (keywords != nullptr && !receive_keywords(keywords)) {
-    Py_DECREF(arguments);
-    return nullptr;
+  PyObject* keywords = Py_XNewRef(body.arguments[1]);
+  // The body's own dict is the next call's, too, if there may be one.
+  if (keywords != nullptr && repeatable) Py_SETREF(keywords, PyDict_Copy(keywords));
+  PyObject* result = nullptr;
+  if (body.arguments[1] == nullptr || (keywords != nullptr && receive_keywords(keywords))) {
+    result = PyObject_Call(body.callable, arguments, keywords);
   }
-  PyObject* result = PyObject_Call(body.callable, arguments, keywords);
+  Py_XDECREF(keywords);
   Py_DECREF(arguments);
   return result;
 }
@@ -78,6 +80,7 @@ PyObject* call_in_place(Body& body) noexcept {
     PyObject* argument = body.arguments[i];
     if ((body.task_mask >> i & 1U) != 0) {
       body.arguments[i] = result_object(*record_of(argument));
+      body.task_mask = static_cast<std::uint16_t>(body.task_mask & ~(1U << i));  // the body may be called again
       Py_DECREF(argument);
       argument = body.arguments[i];
       if (argument == nullptr) return nullptr;
@@ -117,11 +120,16 @@ const detail::BodyOps kNoResultOps{nullptr, nullptr, nullptr, &typeid(void)};
 
 Record* run(void* storage, Record& self) {
   Body& body = body_in(storage);
-  PyObject* result = body.boxed != 0 ? call_boxed(body) : call_in_place(body);
+  const bool repeatable = (self.flags & tasks::kRepeatable) != 0;
+  PyObject* result = body.boxed != 0 ? call_boxed(body, repeatable) : call_in_place(body);
   if (result == nullptr) {
     const PythonError error = PythonError::fetch();
     name_after_function(self, body.callable);
-    drop_body_inside(body);
+    if (!repeatable) {
+      drop_body_inside(body);
+    } else if (!error.is_ordinary()) {
+      self.rare->retry->left = 0;  // Ctrl-C, or an exit
+    }
     if (tasks::cancel_requested(self) && error.is_cancellation()) throw TaskCancelled("polyreme: stopped on request");
     throw error;
   }

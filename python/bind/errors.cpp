@@ -141,6 +141,10 @@ bool PythonError::is_cancellation() const noexcept {
   return PyErr_GivenExceptionMatches(exception_, types().cancelled) != 0;
 }
 
+bool PythonError::is_ordinary() const noexcept {
+  return PyErr_GivenExceptionMatches(exception_, PyExc_Exception) != 0;
+}
+
 int PythonError::traverse(visitproc visit, void* arg) const {  // Py_VISIT wants these names
   Py_VISIT(exception_);
   Py_VISIT(traceback_);

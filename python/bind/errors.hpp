@@ -25,6 +25,8 @@ class PythonError : public std::exception {
   [[nodiscard]] PyObject* object() const noexcept;
   /// True if it carries this very exception.
   [[nodiscard]] bool is(const PyObject* other) const noexcept { return exception_ == other; }
+  /// True for an Exception, false for what only derives from BaseException.
+  [[nodiscard]] bool is_ordinary() const noexcept;
   /// True for a TaskCancelled: a body that raises it, after somebody has asked it to stop, counts as cancelled.
   [[nodiscard]] bool is_cancellation() const noexcept;
   /// For the garbage collector.

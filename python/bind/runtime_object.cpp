@@ -450,18 +450,23 @@ PyCFunction method(Function* function) noexcept {
 
 PyMethodDef methods[] = {
     {"spawn", method(&spawn_method), METH_FASTCALL | METH_KEYWORDS,
-     "spawn($self, fn, /, *args, after=None, id=None, name=None, priority=0, kwargs=None)\n--\n\n"
+     "spawn($self, fn, /, *args, after=None, id=None, name=None, priority=0, retries=0, backoff=0.0, "
+     "kwargs=None)\n--\n\n"
      "Spawn the call fn(*args, **kwargs) as a task and return its handle.\n\n"
      "A task among the arguments is a dependency and arrives as its result. The function runs as it is: nothing is\n"
      "captured.\n\n"
      "Args:\n    after: tasks, slices, spaces, or nested sequences of these, which must be done first.\n"
      "    id: an entry of a space, such as T[3], that the task becomes.\n    name: for messages and traces.\n"
+     "    retries: how often a body that raises an Exception runs again, with the same arguments.\n"
+     "    backoff: seconds before the first of these, in which no slot is held; twice that before the next, and so "
+     "on.\n"
      "    kwargs: keyword arguments for fn.\n\n"
      "Raises:\n    TypeError: something is not of the kind it must be; the message names it.\n"
      "    DuplicateIdError: the id was spawned before.\n    CycleError: the task would depend on itself.\n"
      "    RuntimeClosedError: the runtime is closed."},
     {"task", method(&task_method), METH_FASTCALL | METH_KEYWORDS,
-     "task($self, id=None, /, *args, after=None, name=None, priority=0, kwargs=None, capture='value')\n--\n\n"
+     "task($self, id=None, /, *args, after=None, name=None, priority=0, retries=0, backoff=0.0, kwargs=None, "
+     "capture='value')\n--\n\n"
      "Spawn the decorated function as a task; its name becomes the handle.\n\n"
      "Closure variables, and module globals that the body names and that hold an int, float, bool, str, bytes or a "
      "tuple\n"

@@ -196,6 +196,30 @@ bool parse_priority(PyObject* value, int& out) {
   return true;
 }
 
+bool parse_retries(PyObject* value, std::int64_t& out) {
+  int overflow = 0;
+  const long number = PyLong_CheckExact(value) ? PyLong_AsLongAndOverflow(value, &overflow) : -1;
+  if (overflow != 0 || number < 0 || number > std::numeric_limits<std::int32_t>::max()) {
+    PyErr_Format(PyExc_ValueError, "retries=%R; it is how often a body that raises runs again, an int from 0", value);
+    return false;
+  }
+  out = number;
+  return true;
+}
+
+bool parse_backoff(PyObject* value, std::int64_t& out_ns) {
+  const double seconds = PyFloat_Check(value) || PyLong_CheckExact(value) ? PyFloat_AsDouble(value) : -1.0;
+  constexpr double kLongest = 86400.0;
+  if (!(seconds >= 0.0 && seconds <= kLongest)) {
+    PyErr_Clear();
+    PyErr_Format(PyExc_ValueError, "backoff=%R; it is a number of seconds from 0 to 86400, the pause before a retry",
+                 value);
+    return false;
+  }
+  out_ns = static_cast<std::int64_t>(seconds * 1e9);
+  return true;
+}
+
 bool parse_keywords(PyObject* const* values, PyObject* names, const char* function, bool is_decorator,
                     SpawnKeywords& out) {
   const Py_ssize_t count = names == nullptr ? 0 : PyTuple_GET_SIZE(names);
@@ -212,12 +236,17 @@ bool parse_keywords(PyObject* const* values, PyObject* names, const char* functi
       out.keywords = value;
     } else if (keyword_is(name, "priority")) {
       if (value != nullptr && !parse_priority(value, out.traits.priority)) return false;
+    } else if (keyword_is(name, "retries")) {
+      if (value != nullptr && !parse_retries(value, out.traits.retries)) return false;
+    } else if (keyword_is(name, "backoff")) {
+      if (value != nullptr && !parse_backoff(value, out.traits.backoff_ns)) return false;
     } else if (is_decorator && keyword_is(name, "capture")) {
       out.capture = value;
     } else {
-      PyErr_Format(PyExc_TypeError,
-                   "%s() got an unexpected keyword argument %R; it takes after, name, priority, kwargs%s", function,
-                   name, is_decorator ? " and capture (the id comes first)" : " and id (for the body: kwargs={...})");
+      PyErr_Format(
+          PyExc_TypeError,
+          "%s() got an unexpected keyword argument %R; it takes after, name, priority, retries, backoff, kwargs%s",
+          function, name, is_decorator ? " and capture (the id comes first)" : " and id (for the body: kwargs={...})");
       return false;
     }
   }
@@ -235,6 +264,10 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
     return PyErr_Format(PyExc_TypeError, "a task's body must be callable, not %R", fn);
   }
   if (!is_native && !refuse_suspending(fn)) return nullptr;
+  if (is_native && keywords.traits.retries != 0) {
+    PyErr_SetString(PyExc_ValueError, "retries= for a native function, which cannot raise");
+    return nullptr;
+  }
   if (keywords.id != nullptr && !is_id(keywords.id)) {
     return PyErr_Format(PyExc_TypeError, "id= is an entry of a space, such as T[3], not %R", keywords.id);
   }
@@ -275,6 +308,7 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
       record.flags |= tasks::kForeignSite;
     }
     if (keywords.traits.priority != 0) tasks::set_priority(record, keywords.traits.priority);
+    if (keywords.traits.retries != 0) detail::set_retries(record, keywords.traits.retries, keywords.traits.backoff_ns);
     const bool filled =
         is_native ? fill_native_body(record, native_call) : fill_body(record, fn, arguments, count, own_keywords.get());
     if (!filled) {

@@ -6,11 +6,15 @@
 
 #include <Python.h>
 
+#include <cstdint>
+
 namespace polyreme::python {
 
 /// What a spawn says of the task besides objects.
 struct SpawnTraits {
   int priority = 0;
+  std::int64_t retries = 0;     ///< how often a body that raises runs again
+  std::int64_t backoff_ns = 0;  ///< the pause before that
 };
 
 /// Keyword arguments of Runtime.spawn and Runtime.task. All borrowed; null or None: not given.

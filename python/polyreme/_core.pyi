@@ -76,6 +76,8 @@ class Scope:
         after: _After | None = None,
         id: Task[Any] | None = None,
         name: str | None = None,
+        retries: int | None = 0,
+        backoff: float | None = 0.0,
         kwargs: dict[str, Any] | None = None,
     ) -> Task[_T]: ...
     def cancel(self) -> None: ...
@@ -124,6 +126,8 @@ class Runtime:
         id: Task[Any] | None = None,
         name: str | None = None,
         priority: Literal[-1, 0, 1] | None = 0,
+        retries: int | None = 0,
+        backoff: float | None = 0.0,
         kwargs: dict[str, Any] | None = None,
     ) -> Task[_T]: ...
     @overload
@@ -137,6 +141,8 @@ class Runtime:
         after: _After | None = None,
         name: str | None = None,
         priority: Literal[-1, 0, 1] | None = 0,
+        retries: int | None = 0,
+        backoff: float | None = 0.0,
         kwargs: dict[str, Any] | None = None,
         capture: Literal["value", "reference"] | None = "value",
     ) -> _Spawn: ...

@@ -290,7 +290,7 @@ Record* Engine::run_claimed(Record& record, launch::Lane& lane) noexcept {
 /// The next part of a body that was suspended.
 Record* Engine::run_resumed(Record& record, launch::Lane& lane) noexcept {
   if ((record.flags & tasks::kRepeatable) != 0 && !end_pause(record)) {
-    return thrown(record, std::exchange(record.rare->retry->last, nullptr), false);
+    return thrown(record, std::exchange(record.rare->retry->last, nullptr), tasks::cancel_requested(record));
   }
   ThreadContext& self = this_thread;
   ScopeState* const outer_scope = std::exchange(self.scope_of_current, scope_of(record));

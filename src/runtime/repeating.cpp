@@ -88,7 +88,6 @@ bool Engine::end_pause(Record& record) noexcept {
   if (timers_.remove(*timer)) timer_due(this, *timer);
   release(*timer);
   const bool interrupted = std::exchange(record.rare->interruption, nullptr) != nullptr;
-  if (interrupted) retry.last = std::make_exception_ptr(TaskCancelled("polyreme: stopped on request"));
   if (interrupted || cancelling_.load(std::memory_order_relaxed) != 0) {
     retry.left = 0;
     return false;
