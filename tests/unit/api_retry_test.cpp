@@ -117,8 +117,9 @@ TEST(ApiRetry, CancelEndsAPauseAtOnce) {
                                throw Boom("pause");
                              }));
   failed.wait();
-  while (!task.done())
-    static_cast<void>(task.cancel());
+  rt.spawn([] {}).wait();  // the only slot is free: the pause has begun
+  EXPECT_FALSE(task.cancel());
+  task.wait();
   EXPECT_TRUE(is<TaskCancelled>(task.exception())) << text_of(task.exception());
   EXPECT_EQ(attempts.load(), 1);
   static_cast<void>(caught([&] { rt.wait(); }));
