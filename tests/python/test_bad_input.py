@@ -78,7 +78,7 @@ CALLS: list[tuple[Any, Any, str]] = [
     (
         lambda rt, T: rt.spawn(body, x=1),
         TypeError,
-        "unexpected keyword argument 'x'; it takes after, name, priority, kwargs and id",
+        "unexpected keyword argument 'x'; it takes after, name, priority, retries, backoff, kwargs and id",
     ),
     (lambda rt, T: rt.spawn(body, priority=2), ValueError, "priority=2; it is -1, 0 or 1"),
     (lambda rt, T: rt.spawn(body, priority=-(2**70)), ValueError, "priority=-1180591620717411303424; it is"),
