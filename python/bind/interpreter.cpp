@@ -3,6 +3,7 @@
 #include "free_threading.hpp"
 #include "runtime/threads.hpp"
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -28,7 +29,12 @@ struct PutAside {
 
 /// Never destroyed: handles may be dropped while the process ends.
 PutAside& put_aside() noexcept {
-  static auto* const instance = new PutAside;
+  static auto* const instance = [] {
+    // A worker outside may be putting something aside at a fork, and is not in the child to unlock.
+    static_cast<void>(pthread_atfork([] { put_aside().mutex.lock(); }, [] { put_aside().mutex.unlock(); },
+                                     [] { put_aside().mutex.unlock(); }));
+    return new PutAside;
+  }();
   return *instance;
 }
 

@@ -43,23 +43,30 @@ struct RuntimeObject {
   std::atomic<int> users;                     ///< calls that are in `engine` or `retired`
   Closing* closing;                           ///< the object owns it; set before `engine` is, then constant
   std::atomic<bool> used;                     ///< taken by the one open() that may go on
-  bool disowned;                              ///< the engine stayed in the parent process; set while one thread is left
+  std::atomic<std::uint64_t> serial;          ///< of the engine, also once that is gone; set before `engine` is
 };
 
 RuntimeObject* cast(PyObject* self) noexcept {
   return reinterpret_cast<RuntimeObject*>(self);
 }
 
+/// In the child of a fork, whose engine this is stays open for ever, and is never touched.
+bool stayed_in_parent(PyObject* self) noexcept {
+  return cast(self)->engine.load(std::memory_order_relaxed) != nullptr &&
+         runtime::stayed_in_parent(cast(self)->serial.load(std::memory_order_relaxed));
+}
+
 /// The open engine, or null with an error set. For callers who are counted in `users`.
 Engine* engine_of(PyObject* self) {
   Engine* engine = cast(self)->engine.load(std::memory_order_acquire);
-  if (engine == nullptr) {
+  if (engine == nullptr || runtime::stayed_in_parent(engine->serial())) [[unlikely]] {
     const RuntimeClosed error =
-        cast(self)->disowned ? runtime::belongs_to_parent()
+        engine != nullptr ? runtime::belongs_to_parent()
         : cast(self)->used.load(std::memory_order_relaxed)
             ? RuntimeClosed("polyreme: the runtime is closed; open another one")
             : RuntimeClosed("polyreme: the runtime is not open; call Runtime.__init__ from your subclass");
     static_cast<void>(raise(std::make_exception_ptr(error)));
+    return nullptr;
   }
   return engine;
 }
@@ -117,6 +124,7 @@ PyObject* open(PyObject* self, PyObject* arguments) {
     auto closing = std::make_unique<Closing>();
     Engine* const engine = Engine::open(std::move(options));
     cast(self)->closing = closing.release();
+    cast(self)->serial.store(engine->serial(), std::memory_order_relaxed);
     cast(self)->engine.store(engine, std::memory_order_release);
   } catch (...) {
     cast(self)->used.store(false, std::memory_order_relaxed);
@@ -144,7 +152,7 @@ UsageError body_cannot_close() {
 }
 
 PyObject* close(PyObject* self, PyObject* cancel) {
-  if (cast(self)->engine.load(std::memory_order_relaxed) == nullptr) Py_RETURN_NONE;
+  if (cast(self)->engine.load(std::memory_order_relaxed) == nullptr || stayed_in_parent(self)) Py_RETURN_NONE;
   const int cancelling = PyObject_IsTrue(cancel);
   if (cancelling < 0) return nullptr;
   const EngineUse use(self);
@@ -419,16 +427,9 @@ PyObject* cancel_method(PyObject* self, PyObject* /*unused*/) {
   Py_RETURN_NONE;
 }
 
-/// In the child of a fork, where no thread of the engine is left: it is never touched again.
-PyObject* disown_method(PyObject* self, PyObject* /*unused*/) {
-  Engine* const engine = cast(self)->engine.exchange(nullptr, std::memory_order_relaxed);
-  if (engine != nullptr) disown(*engine);
-  cast(self)->disowned = true;
-  Py_RETURN_NONE;
-}
-
 PyObject* get_closed(PyObject* self, void* /*closure*/) {
-  return PyBool_FromLong(cast(self)->engine.load(std::memory_order_relaxed) == nullptr ? 1 : 0);
+  const bool open = cast(self)->engine.load(std::memory_order_relaxed) != nullptr && !stayed_in_parent(self);
+  return PyBool_FromLong(open ? 0 : 1);
 }
 
 PyObject* get_workers(PyObject* self, void* /*closure*/) {
@@ -486,7 +487,6 @@ PyMethodDef methods[] = {
     {"_producer", &producer_method, METH_O, nullptr},
     {"_trace", &trace_method, METH_O, nullptr},
     {"_cancel_unstarted", &cancel_method, METH_NOARGS, nullptr},
-    {"_disown", &disown_method, METH_NOARGS, nullptr},
     {nullptr, nullptr, 0, nullptr}};
 
 PyGetSetDef properties[] = {

@@ -4,11 +4,9 @@
 #include "interpreter.hpp"
 #include "runtime/threads.hpp"
 
-#include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
@@ -17,17 +15,13 @@ namespace polyreme::python {
 
 namespace {
 
-/// How often this process was forked on its way here. Written in a child that has one thread only.
-unsigned forks = 0;
-
 [[nodiscard]] bool on_main_thread() noexcept {
-  [[maybe_unused]] static const int watched = pthread_atfork(nullptr, nullptr, [] { ++forks; });
   thread_local bool answer = false;
-  thread_local unsigned answered_after = ~0U;
+  thread_local std::uint32_t answered_after = ~0U;
   // The thread that forks is the child's main one.
-  if (answered_after != forks) {
+  if (answered_after != runtime::forks_so_far()) {
     answer = getpid() == static_cast<pid_t>(syscall(SYS_gettid));
-    answered_after = forks;
+    answered_after = runtime::forks_so_far();
   }
   return answer;
 }
@@ -112,18 +106,10 @@ Waited wait(const runtime::Engine& engine, std::int64_t timeout_ns, Help&& help,
   }
 }
 
-/// Engines up to this serial number belong to a parent process. Written in a child that has one thread only.
-std::uint64_t disowned_serial = 0;
-
 }  // namespace
 
-void disown(const runtime::Engine& engine) noexcept {
-  disowned_serial = std::max(disowned_serial, engine.serial());
-  runtime::leave_to_parent(engine);
-}
-
 void check_owned(const runtime::Engine& engine) {
-  if (engine.serial() <= disowned_serial) throw runtime::belongs_to_parent();
+  if (runtime::stayed_in_parent(engine.serial())) throw runtime::belongs_to_parent();
 }
 
 Waited wait_for_task(tasks::Record& record, std::int64_t timeout_ns) {

@@ -22,8 +22,6 @@ enum class Waited : std::uint8_t { kDone, kTimeout, kError };  ///< kError: a Py
 /// Closes the engine. Ctrl-C is heard when it is closed.
 void close_engine(runtime::Engine& engine);
 
-/// After a fork, in the child: the engine's threads stayed in the parent. Its handles are good for what is done.
-void disown(const runtime::Engine& engine) noexcept;
 /// Throws RuntimeClosed if the engine belongs to the parent process.
 void check_owned(const runtime::Engine& engine);
 

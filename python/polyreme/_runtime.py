@@ -264,12 +264,6 @@ def _close_all() -> None:
         raise interrupt
 
 
-def _disown_all() -> None:
-    # The workers stayed in the parent process, so the child can neither use nor close what it inherited.
-    for runtime in _open.values():
-        runtime._disown()
-    _open.clear()
-
-
 atexit.register(_close_all)
-os.register_at_fork(after_in_child=_disown_all)
+# The workers stayed in the parent process: the child can neither use nor close what it inherited.
+os.register_at_fork(after_in_child=_open.clear)

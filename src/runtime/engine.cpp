@@ -4,8 +4,6 @@
 #include "graph/dependencies.hpp"
 #include "runtime/threads.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -50,6 +48,7 @@ Record& Engine::make_done() {
 }
 
 void Engine::check_open() const {
+  check_process();
   // Bodies may go on spawning while the runtime closes: it waits for what they spawn.
   if (closing_.load(std::memory_order_relaxed) && !in_body_of(*this)) [[unlikely]] {
     throw RuntimeClosed("polyreme: spawn on a closed runtime; spawn before it is closed, or open another one");
@@ -58,7 +57,8 @@ void Engine::check_open() const {
 
 /// In the child of a fork nobody is there to run anything: an error instead of a wait for ever.
 void Engine::check_process() const {
-  if (getpid() != process_) throw belongs_to_parent();
+  if (stayed_in_parent(serial_)) [[unlikely]]
+    throw belongs_to_parent();
 }
 
 Record& Engine::begin_spawn(const detail::BodyOps& ops, std::source_location site, detail::Domain domain) {
@@ -301,6 +301,11 @@ Record* Engine::run_resumed(Record& record, launch::Lane& lane) noexcept {
   return next;
 }
 
+/// Engines that were opened in the child go on.
+void Engine::check_forked_body(bool failed) const noexcept {
+  if (stayed_in_parent(serial_)) end_forked_body(failed);
+}
+
 Record* Engine::run_body(Record& record, launch::Lane& lane) noexcept {
   ThreadContext& self = this_thread;
   Record* const outer = self.current;
@@ -318,6 +323,8 @@ Record* Engine::run_body(Record& record, launch::Lane& lane) noexcept {
     return thrown(record, std::current_exception(), false);
   }
   self.current = outer;
+  if (self.forked) [[unlikely]]
+    check_forked_body(false);
   if (awaited != nullptr) [[unlikely]]
     return suspend(record, *awaited, self.session->lane());
   // A body that waited may have come back on another slot.

@@ -24,8 +24,6 @@
 #include "task/awaiting.hpp"
 #include "task/record.hpp"
 
-#include <sys/types.h>
-
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -98,6 +96,7 @@ struct ThreadContext {
   tasks::Record* continuation = nullptr;  ///< ready, and in no queue, while the result of its predecessor is destroyed
   std::uint64_t foreign_serial = 0;
   launch::Lane* foreign_lane = nullptr;
+  bool forked = false;             ///< this is the child of a fork in the body below
   bool holds_interpreter = false;  ///< a foreign thread says that it is inside (python/bind)
   const std::atomic<bool>* stop_helping =
       nullptr;  ///< once true, the thread helps no further with a wait for all tasks
@@ -257,6 +256,7 @@ class Engine final : public graph::RecordSource {
   void make_ready(tasks::Record& record, launch::Lane& lane);
   void check_open() const;
   void check_process() const;
+  void check_forked_body(bool failed) const noexcept;
   tasks::Record& fill_claimed(tasks::Record& record, const detail::BodyOps& ops, std::source_location site,
                               detail::Domain domain, std::string_view name);
   tasks::Record* complete(tasks::Record& record, launch::Lane& lane, const std::exception_ptr* cause) noexcept;
@@ -354,7 +354,6 @@ class Engine final : public graph::RecordSource {
   static void reap();
 
   const std::uint64_t serial_;
-  const pid_t process_;
   const EngineOptions options_;
   const std::uint32_t slots_;
   base::BlockDepot depot_;

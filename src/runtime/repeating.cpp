@@ -36,6 +36,7 @@ constexpr std::int64_t kLongestPauseNs = std::int64_t{24} * 3600 * 1'000'000'000
 
 /// The body has thrown, or has to end with `error`. Returns what runs next on this thread.
 Record* Engine::thrown(Record& record, const std::exception_ptr& error, bool is_cancellation) noexcept {
+  if (this_thread.forked) check_forked_body(true);
   const bool asked_to_stop = tasks::cancel_requested(record);
   if ((record.flags & tasks::kRepeatable) != 0) {
     if (!asked_to_stop) {

@@ -35,7 +35,6 @@ void Engine::leave_scope(Record& record) noexcept {
 
 ScopeState& Engine::open_scope(bool cancel_on_error) {
   check_open();
-  check_process();
   ScopeState& scope = scopes_.take();
   try {
     scope.begin(current_scope(), cancel_on_error);

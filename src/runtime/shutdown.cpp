@@ -19,7 +19,6 @@
 #include <hwloc.h>
 
 #include <sched.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -28,8 +27,6 @@
 namespace polyreme::runtime {
 
 namespace {
-
-std::atomic<std::uint64_t> next_serial{1};
 
 struct Graveyard {
   std::mutex mutex;
@@ -94,8 +91,7 @@ std::uint32_t checked_workers(std::uint32_t workers) {
 }  // namespace
 
 Engine::Engine(EngineOptions options)
-    : serial_(next_serial.fetch_add(1)),
-      process_(getpid()),
+    : serial_(next_engine_serial()),
       options_(std::move(options)),
       slots_(checked_workers(options_.workers)),
       depot_(this),
@@ -153,11 +149,7 @@ void Engine::close() {
     throw UsageError("polyreme: a body cannot close the runtime that runs it; return, and close it outside");
   }
   if (closed_.load(std::memory_order_acquire)) return;
-  if (getpid() != process_) {
-    // The child of a fork: the threads stayed in the parent, and so may have whoever held a lock.
-    leave_to_parent(*this);
-    return;
-  }
+  if (stayed_in_parent(serial_)) return;
   closing_.store(true, std::memory_order_release);
   look_for_stall();  // producers do not count any more: whoever waits for an id that was not spawned has to hear of it
   static_cast<void>(wait_quiescent(-1, nullptr));
@@ -209,7 +201,7 @@ bool Engine::all_freed() noexcept {
 }
 
 void Engine::bury(Engine* engine) {
-  if (getpid() != engine->process_) return;  // of no use here, and not to be taken apart either
+  if (stayed_in_parent(engine->serial_)) return;  // of no use here, and not to be taken apart either
   {
     Graveyard& all = graveyard();
     const std::lock_guard lock(all.mutex);
@@ -233,6 +225,18 @@ void Engine::reap() {
     forget_engine(*engine);
     delete engine;
   }
+}
+
+void lock_graveyard() noexcept {
+  graveyard().mutex.lock();
+}
+
+void unlock_graveyard() noexcept {
+  graveyard().mutex.unlock();
+}
+
+void forget_buried_engines() noexcept {
+  graveyard().engines.clear();
 }
 
 void Engine::warn(const std::string& text) const noexcept {

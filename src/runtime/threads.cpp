@@ -32,13 +32,9 @@ struct Registry {
 };
 
 /// Never destroyed: threads may end, and handles be dropped, after static destructors have run.
-Registry*& registry_place() {
-  static auto* instance = new Registry;
-  return instance;
-}
-
 Registry& registry() {
-  return *registry_place();
+  static auto* const instance = new Registry;
+  return *instance;
 }
 
 /// What a thread holds of engines it has no session in.
@@ -160,19 +156,16 @@ void forget_engine(const Engine& engine) noexcept {
   all.engines.erase(engine.serial());
 }
 
-void leave_to_parent(const Engine& engine) noexcept {
-  Registry& inherited = registry();
-  if (inherited.mutex.try_lock()) {
-    inherited.engines.erase(engine.serial());
-    inherited.mutex.unlock();
-  } else {
-    // A thread of the parent was in the middle of it, and is not here to finish.
-    registry_place() = new Registry;
-  }
+void lock_registry() noexcept {
+  registry().mutex.lock();
 }
 
-RuntimeClosed belongs_to_parent() {
-  return RuntimeClosed("polyreme: the runtime belongs to the process that this one was forked from; open another one");
+void unlock_registry() noexcept {
+  registry().mutex.unlock();
+}
+
+void forget_engines() noexcept {
+  registry().engines.clear();
 }
 
 }  // namespace polyreme::runtime

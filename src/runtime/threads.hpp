@@ -6,10 +6,9 @@
 // serials, which are never reused, so a stale entry of a dead engine is never followed.
 #pragma once
 
-#include <polyreme/errors.hpp>
-
 #include "launch/lane.hpp"
 #include "runtime/engine.hpp"
+#include "runtime/forking.hpp"
 
 #include <cstdint>
 
@@ -59,10 +58,13 @@ extern thread_local ThreadContext this_thread;
 void announce_engine(Engine& engine);
 void forget_engine(const Engine& engine) noexcept;
 
-/// In the child of a fork, while it has one thread: the engine's threads stayed in the parent, and so may have whoever
-/// held its locks. When this thread ends, it gives nothing back to it.
-void leave_to_parent(const Engine& engine) noexcept;
-/// What is thrown to whoever uses such an engine.
-[[nodiscard]] RuntimeClosed belongs_to_parent();
+/// For forking.cpp: what knows engines, live ones and (in shutdown.cpp) buried ones. Forgetting is for the child, with
+/// the lock held: when its threads end, they give nothing back to engines that stayed in the parent.
+void lock_registry() noexcept;
+void unlock_registry() noexcept;
+void forget_engines() noexcept;
+void lock_graveyard() noexcept;
+void unlock_graveyard() noexcept;
+void forget_buried_engines() noexcept;
 
 }  // namespace polyreme::runtime

@@ -10,9 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <latch>
 #include <memory>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 
@@ -35,7 +37,6 @@ TEST(RuntimeFork, AChildEndsAlthoughTheParentHeldALock) {
   const pid_t child = fork();
   if (child == 0) {
     alarm(60);  // reached only if the end hangs
-    leave_to_parent(*engine);
     std::exit(7);
   }
   forked.count_down();
@@ -60,6 +61,7 @@ TEST(RuntimeFork, AChildIsRefusedAndEnds) {
   if (child == 0) {
     alarm(60);  // reached only if something hangs
     const bool refused = test::is<RuntimeClosed>(test::caught([&] { rt->wait(); })) &&
+                         test::is<RuntimeClosed>(test::caught([&] { static_cast<void>(rt->spawn([] {})); })) &&
                          test::is<RuntimeClosed>(test::caught([&] { space[0].task().get(); })) && task.get() == 1;
     rt.reset();
     _exit(refused ? kRefused : kNotRefused);
@@ -68,6 +70,89 @@ TEST(RuntimeFork, AChildIsRefusedAndEnds) {
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status)) << "ended by signal " << WTERMSIG(status);
   EXPECT_EQ(WEXITSTATUS(status), kRefused);
+}
+
+/// The exit status of a child that runs `in_child`.
+template <class Function>
+int status_of_child(Function&& in_child) {
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(60);  // reached only if something hangs
+    in_child();
+  }
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status)) << "ended by signal " << WTERMSIG(status);
+  return WEXITSTATUS(status);
+}
+
+TEST(RuntimeFork, AChildMayOpenAnotherRuntime) {
+  Runtime rt({.workers = 2});
+  rt.wait();
+  EXPECT_EQ(status_of_child([] {
+              int sum = 0;
+              for (int i = 0; i < 3; ++i) {
+                Runtime fresh({.workers = 2});
+                sum += fresh.spawn([] { return 5; }).get();
+              }
+              _exit(sum);
+            }),
+            15);
+  EXPECT_EQ(rt.spawn([] { return 2; }).get(), 2);
+}
+
+TEST(RuntimeFork, AChildOfABodyIsRefusedAndEndsWithTheBody) {
+  Runtime rt({.workers = 2});
+  std::atomic<int> ran{0};
+  const auto forks = rt.spawn([&] {
+    const pid_t child = fork();
+    if (child != 0) {
+      int status = 0;
+      waitpid(child, &status, 0);
+      return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    }
+    alarm(60);
+    const bool refused = test::is<RuntimeClosed>(test::caught([&] { static_cast<void>(rt.spawn([] {})); })) &&
+                         test::is<RuntimeClosed>(test::caught([&] { rt.spawn([] {}).get(); }));
+    Runtime fresh({.workers = 1});  // whose bodies run on this thread, too
+    if (!refused || fresh.spawn([] { return 7; }).get() != 7) _exit(kNotRefused);
+    return 0;  // the child ends here, and runs nothing of the parent's
+  });
+  const auto after = rt.spawn({.after = forks}, [&] { ++ran; });
+  EXPECT_EQ(forks.get(), 0);
+  after.get();
+  EXPECT_EQ(ran, 1);
+}
+
+TEST(RuntimeFork, ABodyThatThrowsInTheChildFailsIt) {
+  Runtime rt({.workers = 1});
+  const auto forks = rt.spawn([] {
+    const pid_t child = fork();
+    if (child == 0) throw std::runtime_error("in the child");
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  });
+  EXPECT_EQ(forks.get(), EXIT_FAILURE);
+}
+
+TEST(RuntimeFork, ForksWhileOthersOpenAndCloseRuntimes) {
+  std::atomic<bool> stop{false};
+  std::thread busy([&] {
+    while (!stop) {
+      Runtime rt({.workers = 1});
+      rt.spawn([] {}).get();
+    }
+  });
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(status_of_child([] {
+                Runtime fresh({.workers = 1});
+                _exit(fresh.spawn([] { return 9; }).get());
+              }),
+              9);
+  }
+  stop = true;
+  busy.join();
 }
 
 }  // namespace
