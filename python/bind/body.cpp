@@ -190,4 +190,15 @@ PyObject* result_object(const Record& record) noexcept {
   return Py_NewRef(*reinterpret_cast<PyObject* const*>(record.body));
 }
 
+PyObject* kept_result(const Record& record) noexcept {
+  return record.ops == &kPythonOps ? *reinterpret_cast<PyObject* const*>(record.body) : nullptr;
+}
+
+void drop_kept_result(Record& record) noexcept {
+  PyObject* const result = kept_result(record);
+  if (result == nullptr) return;
+  record.ops = &kNoResultOps;
+  Py_DECREF(result);
+}
+
 }  // namespace polyreme::python

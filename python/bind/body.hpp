@@ -32,4 +32,9 @@ inline constexpr Py_ssize_t kInlineArguments = 4;
 /// None is not kept; of values that are no Python objects only scalars can be read, others are None.
 [[nodiscard]] PyObject* result_object(const Record& record) noexcept;
 
+/// The object that a done, successful task keeps as its result, borrowed; null: it keeps none.
+[[nodiscard]] PyObject* kept_result(const Record& record) noexcept;
+/// Lets go of that object, as if the body had returned None. For who alone has the record.
+void drop_kept_result(Record& record) noexcept;
+
 }  // namespace polyreme::python

@@ -74,16 +74,31 @@ void dealloc(PyObject* self) {
 // The collector sees such a circle if this handle is all that keeps the record: then the record's part in the exception
 // is the handle's. Others may share the C++ exception (dependents, failures that no wait has reported). So before the
 // collector acts, the record gets an exception_ptr of its own, and the collector looks again.
+//
+// Likewise a result may hold the handle, once somebody who has both has put the one into the other. So a handle is
+// watched as soon as its result is asked for and is an object that the collector knows. Arguments need no such care:
+// they go when the task is done, and until then it will run.
+//
+// While a collection looks, a worker may drop the engine's reference, and the record become this handle's alone. That
+// only makes its objects look more alive than they are, until the next collection.
+
+/// True if the task is done and nobody else can reach its record.
+bool is_alone(PyObject* self) noexcept {
+  const Record* record = cast(self)->record;
+  return record != nullptr && tasks::done(*record) && tasks::sole_owner(*record);
+}
 
 /// The failure of a record that is this handle's alone, or null.
 const PythonError* own_failure(PyObject* self) noexcept {
+  if (!is_alone(self)) return nullptr;
   const Record* record = cast(self)->record;
-  if (record == nullptr || !tasks::done(*record) || !tasks::sole_owner(*record)) return nullptr;
   if ((tasks::flags_of(*record) & tasks::state::kFailed) == 0 || record->rare->failure == nullptr) return nullptr;
   return python_error_in(record->rare->failure);
 }
 
 int traverse(PyObject* self, visitproc visit, void* argument) {
+  if (!is_alone(self)) return 0;
+  if (PyObject* const result = kept_result(*cast(self)->record); result != nullptr) return visit(result, argument);
   const PythonError* error = own_failure(self);
   return error == nullptr ? 0 : error->traverse(visit, argument);
 }
@@ -98,6 +113,7 @@ void finalize(PyObject* self) {
 
 int clear(PyObject* self) {
   if (own_failure(self) != nullptr) cast(self)->record->rare->failure = nullptr;
+  if (is_alone(self)) drop_kept_result(*cast(self)->record);
   return 0;
 }
 
@@ -162,7 +178,9 @@ PyObject* result(PyObject* self, PyObject* const* arguments, Py_ssize_t count, P
     watch_cycles(self);
     return raise(failure);
   }
-  return result_object(record);
+  PyObject* const value = result_object(record);
+  if (value != nullptr && PyObject_IS_GC(value) != 0) watch_cycles(self);
+  return value;
 }
 
 PyObject* exception(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {

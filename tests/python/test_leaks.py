@@ -5,12 +5,16 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+import time
 import weakref
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polyreme as pr
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Boom(Exception):
@@ -387,3 +391,70 @@ def test_a_failing_task_that_names_itself_is_collected(rt: pr.Runtime) -> None:
     del body, counted
     settle(rt)
     assert alive() is None
+
+
+# ---- results that hold their task
+
+
+def collect_until(rt: pr.Runtime, gone: Callable[[], bool]) -> None:
+    """Collect until it is gone: a worker may be on its way from ending a task to letting go of it."""
+    deadline = time.monotonic() + 60.0
+    while not gone():
+        assert time.monotonic() < deadline
+        settle(rt)
+
+
+class Holder:
+    """Holds whatever is put into it."""
+
+    def __init__(self) -> None:
+        self.held: object = None
+
+
+def test_a_result_that_holds_its_task_is_collected(rt: pr.Runtime) -> None:
+    task = rt.spawn(Holder)
+    result = task.result()
+    result.held = task
+    alive = weakref.ref(result)
+    settle(rt)
+    assert task.result() is result  # in reach, and spared
+    del task, result
+    collect_until(rt, lambda: alive() is None and rt.stats()["live_blocks"] == 0)
+
+
+def test_results_that_hold_each_others_tasks_are_collected(rt: pr.Runtime) -> None:
+    tasks = [rt.spawn(Holder) for _ in range(10)]
+    results = [task.result() for task in tasks]
+    for result, task in zip(results, tasks[1:] + tasks[:1], strict=True):
+        result.held = [task, task]
+    alive = [weakref.ref(result) for result in results]
+    one = tasks[3]
+    del result, task, tasks, results
+    settle(rt)
+    assert all(ref() is not None for ref in alive)  # one handle leads to all
+    del one
+    collect_until(rt, lambda: all(ref() is None for ref in alive))
+
+
+def test_a_result_that_others_can_reach_is_spared(rt: pr.Runtime) -> None:
+    T = rt.space("T")
+    rt.spawn(Holder, id=T[0])
+    result = T[0].result()
+    result.held = T[0]
+    del result
+    settle(rt)
+    assert isinstance(T[0].result().held, pr.Task)  # the space has it still
+
+
+def test_a_collected_result_may_look_at_its_task(rt: pr.Runtime) -> None:
+    seen: list[object] = []
+
+    class Looks(Holder):
+        def __del__(self) -> None:
+            seen.append(self.held.result() is self)  # type: ignore[attr-defined]
+
+    task = rt.spawn(Looks)
+    task.result().held = task
+    del task
+    collect_until(rt, lambda: bool(seen))
+    assert seen == [True]
