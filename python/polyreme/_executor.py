@@ -47,7 +47,7 @@ class Executor(_Base):
         # Reentrant: a spawn drops references that were put aside, and what is dropped may submit.
         self._lock = threading.RLock()
         self._shut_down = False
-        self._pending: set[Future[Any]] = set()
+        self._pending: dict[Future[Any], None] = {}  # in the order of submission
         # Calls hold the executor, so when it is dropped without shutdown() none is left: only threads are to be ended.
         self._dropped = weakref.finalize(self, _close_soon, self._runtime)
         self._dropped.atexit = False
@@ -66,11 +66,11 @@ class Executor(_Base):
         self._check_open()  # not under the lock, which a thread of the parent process may have held for ever
         with self._lock:
             self._check_open()
-            self._pending.add(future)
+            self._pending[future] = None
             try:
                 self._runtime.spawn(self._run, future, fn, args, kwargs)
             except BaseException:
-                self._pending.discard(future)
+                self._pending.pop(future, None)
                 raise
         return future
 
@@ -121,7 +121,7 @@ class Executor(_Base):
 
     def _run(self, future: Future[Any], fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         with self._lock:
-            self._pending.discard(future)
+            self._pending.pop(future, None)
         try:
             if not future.set_running_or_notify_cancel():
                 return
