@@ -39,6 +39,8 @@ namespace polyreme::launch {
 
 template <class Port>
 class Session {
+  using Domain = detail::Domain;
+
  public:
   static constexpr std::uint32_t kFairness = 512;
   static constexpr std::uint32_t kChain = 64;
@@ -83,6 +85,39 @@ class Session {
     }
   }
 
+  /// For a wait that needs but some entries: runs those for which ours() holds until asked(), until there are none, or
+  /// until something else is to be done first; what that is, is put back. The session may end as a searcher.
+  template <class Asked, class Ours>
+  void work_on(Asked&& asked, Ours&& ours) {
+    while (!asked() && !interrupted()) {
+      tasks::Entry* entry = next();
+      if (entry == nullptr) entry = search(asked);
+      if (entry == nullptr) return;
+      stop_searching(true);
+      if (!ours(*entry)) {
+        deck_.push(*lane_, *entry);
+        return;
+      }
+      run_chain(entry, ours);
+    }
+  }
+
+  // For a port that runs several entries in one go:
+  /// The newest entry of the own queue, of the domain that this thread is in; null also if priorities are to be looked
+  /// at.
+  [[nodiscard]] tasks::Entry* pop_own() noexcept {
+    tasks::Entry* entry = nullptr;
+    if (lane_->queues.has_priorities()) return nullptr;
+    return lane_->queues.plain(inside_ ? Domain::kInterpreter : Domain::kNative).pop(entry) ? entry : nullptr;
+  }
+  /// True: something else comes first; the port puts back what it has, and returns.
+  [[nodiscard]] bool interrupted() const noexcept {
+    return deck_.pool.slot_wanted() || (stop_ != nullptr && stop_->load(std::memory_order_relaxed)) ||
+           (lane_->queues.has_priorities() && lane_->queues.urgent_ready());
+  }
+  /// The port has run so many entries.
+  void count(std::uint32_t entries) noexcept { tick_ += entries; }
+
   /// work() also returns, between two tasks, once `*stop` is true; null: never.
   void stop_when(const std::atomic<bool>* stop) noexcept { stop_ = stop; }
 
@@ -107,7 +142,6 @@ class Session {
   void clear_searching() noexcept { searching_ = false; }
 
  private:
-  using Domain = detail::Domain;
 
   bool hand_over() {
     stop_searching(true);
@@ -116,9 +150,15 @@ class Session {
   }
 
   void run_chain(tasks::Entry* entry) {
+    run_chain(entry, [](const tasks::Entry&) { return true; });
+  }
+
+  template <class Ours>
+  void run_chain(tasks::Entry* entry, Ours&& ours) {
     for (std::uint32_t length = 0;; ++length) {
       const Domain domain = entry->domain;
-      const bool enough = length == kChain || (stop_ != nullptr && stop_->load(std::memory_order_relaxed));
+      const bool enough =
+          length == kChain || (stop_ != nullptr && stop_->load(std::memory_order_relaxed)) || !ours(*entry);
       if (enough || (domain == Domain::kInterpreter) != inside_) {
         if (enough || domain == Domain::kInterpreter) break;
         leave_interpreter();

@@ -15,6 +15,7 @@
 // exception at once, one that is yet to suspend does so when it would (suspending.cpp).
 #include <polyreme/context.hpp>
 
+#include "runtime/captured_graph.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/threads.hpp"
 
@@ -70,6 +71,7 @@ bool Engine::cancel_task(Record& record) {
 
 /// A body that has started, and may be over, was asked to stop. The caller has a reference.
 void Engine::tell_started(Record& record) noexcept {
+  if ((record.flags & tasks::kGraphRun) != 0) cancel_run(run_of(record));
   if (const tasks::Rare* rare = record.rare; rare != nullptr && rare->stop != nullptr) rare->stop->request_stop();
   static_cast<void>(resume_cancelled(record));
 }

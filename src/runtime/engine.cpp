@@ -24,9 +24,8 @@ Record& Engine::allocate(launch::Lane& lane, std::uint64_t references, std::uint
 
 std::uint64_t Engine::next_id(launch::Lane& lane) noexcept {
   if (lane.next_id == lane.id_end) [[unlikely]] {
-    constexpr std::uint64_t kRange = 1 << 16;
-    lane.next_id = kRange * id_ranges_.fetch_add(1, std::memory_order_relaxed);
-    lane.id_end = lane.next_id + kRange;
+    lane.next_id = kIdRange * id_ranges_.fetch_add(1, std::memory_order_relaxed);
+    lane.id_end = lane.next_id + kIdRange;
     if (lane.next_id == 0) lane.next_id = 1;  // 0 means "no task"
   }
   return lane.next_id++;
@@ -165,6 +164,10 @@ inline bool Engine::enter_graph(Record& record, launch::Lane& lane) {
   return false;
 }
 
+bool Engine::enter_run(Record& record, launch::Lane& lane) {
+  return enter_graph(record, lane);
+}
+
 namespace {
 
 /// Makes a committed task ready once another one is done.
@@ -265,6 +268,8 @@ void Engine::launch(Record& record) {
 // ---- run
 
 tasks::Entry* Engine::run(tasks::Entry& entry, launch::Lane& lane) noexcept {
+  if ((entry.flags & (tasks::kGraphNode | tasks::kGraphSources)) != 0) [[unlikely]]
+    return replay(entry);
   auto& record = static_cast<Record&>(entry);
   if (!tasks::try_start(record)) {
     if (tasks::take_resumption(record)) return run_resumed(record, lane);

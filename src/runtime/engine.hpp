@@ -17,6 +17,7 @@
 
 #include "base/slab.hpp"
 #include "complete/finish.hpp"
+#include "graph/captured_run.hpp"
 #include "graph/space.hpp"
 #include "launch/session.hpp"
 #include "runtime/scope.hpp"
@@ -42,6 +43,9 @@ class Recorder;
 namespace polyreme::runtime {
 
 class Engine;
+class CapturedGraph;
+struct GraphRun;
+struct ReplayFrame;
 
 /// Enough that no slot runs dry while a producer sleeps; few enough that their records stay in the cache.
 inline constexpr std::uint32_t kDefaultMaxReady = 1U << 15;
@@ -94,6 +98,7 @@ struct ThreadContext {
   ScopeState* scope_of_current = nullptr;   ///< the scope of that task
   detail::EnteredScope* entered = nullptr;  ///< the innermost scope that was entered on this thread, in that body
   tasks::Record* continuation = nullptr;  ///< ready, and in no queue, while the result of its predecessor is destroyed
+  ReplayFrame* replay = nullptr;          ///< the nodes of a captured graph that this thread runs
   std::uint64_t foreign_serial = 0;
   launch::Lane* foreign_lane = nullptr;
   bool forked = false;             ///< this is the child of a fork in the body below
@@ -161,6 +166,15 @@ class Engine final : public graph::RecordSource {
   /// to be written: it is always a record's state.
   [[nodiscard]] void* allocate_block();
   void free_block(void* block) noexcept;
+
+  // ---- captured graphs (replay.cpp)
+  /// Starts a run; with `wait` helps until it is over. The caller gets a reference to its record.
+  [[nodiscard]] tasks::Record& run_graph(CapturedGraph& graph, std::span<detail::Binding> bindings,
+                                         std::source_location site, bool wait);
+  /// Starts the run that the node `node` of `outer` consists of. False: there is nothing in it to be run.
+  [[nodiscard]] bool start_inner_run(CapturedGraph& graph, GraphRun& outer, graph::NodeIndex node);
+  /// @throws RuntimeClosed.
+  void check_open() const;
 
   // ---- wait
   /// False on timeout (nanoseconds; negative: none) or when the hooks abandoned the wait. Only waits without timeout
@@ -236,6 +250,12 @@ class Engine final : public graph::RecordSource {
  private:
   friend class HelperSession;
 
+  /// Ids are handed out to lanes in ranges of this length.
+  static constexpr std::uint64_t kIdRange = 1 << 16;
+  /// Nodes of a captured graph that a thread runs between two looks at what else there is.
+  static constexpr std::uint32_t kReplayed = 64;
+  /// Nodes at the beginning of a run that a thread takes up at a time, at most.
+  static constexpr std::uint32_t kSourcesTaken = 32;
   /// Bodies that sleep in waits at a time, each on a thread of its own.
   static constexpr std::uint32_t kMaxSpares = 4096;
   /// Bodies in place of waits, one above the other on a thread. A deeper one sleeps, and goes on on a new stack.
@@ -254,7 +274,6 @@ class Engine final : public graph::RecordSource {
   std::uint64_t next_id(launch::Lane& lane) noexcept;
   void link(tasks::Record& record, std::span<tasks::Record* const> predecessors, launch::Lane& lane);
   void make_ready(tasks::Record& record, launch::Lane& lane);
-  void check_open() const;
   void check_process() const;
   void check_forked_body(bool failed) const noexcept;
   tasks::Record& fill_claimed(tasks::Record& record, const detail::BodyOps& ops, std::source_location site,
@@ -298,8 +317,25 @@ class Engine final : public graph::RecordSource {
   void leave_scope(tasks::Record& record) noexcept;
   void end_of_scope(ScopeState& scope) noexcept;
   void help_scope(Session& session, const ScopeState& scope);
+  // replay.cpp
+  [[nodiscard]] bool enter_run(tasks::Record& record, launch::Lane& lane);
+  tasks::Entry* replay(tasks::Entry& entry) noexcept;
+  [[nodiscard]] std::uint32_t run_node(GraphRun& run, const graph::PlanNode& node, graph::NodeIndex index) noexcept;
+  static std::uint32_t fail_node(GraphRun& run, graph::NodeIndex index, const std::exception_ptr& error) noexcept;
+  void take_sources(ReplayFrame& frame, graph::Sources& sources, launch::Lane& lane);
+  static void publish_sources(ReplayFrame& frame);
+  tasks::Record& prepare_run(GraphRun& run, std::source_location site);
+  void launch_run(GraphRun& run);
+  void help_run(GraphRun& run);
+  void help_run_in_body(Session& session, GraphRun& run);
+  void cancel_run(GraphRun& run) noexcept;
+  tasks::Record* end_run(GraphRun& run, launch::Lane& lane) noexcept;
+  void finish_outer_node(GraphRun& run, const std::exception_ptr& error, bool cancelled) noexcept;
 
   // tracing.cpp
+  void trace_run(GraphRun& run, launch::Lane& lane);
+  void trace_node(GraphRun& run, graph::NodeIndex index, std::uint32_t cause) noexcept;
+  void trace_node_start(const GraphRun& run, graph::NodeIndex index) noexcept;
   void attach_trace(launch::Lane& lane);
   void attach_locked(launch::Lane& lane);
   [[nodiscard]] bool try_start_trace();
@@ -391,7 +427,8 @@ class Engine final : public graph::RecordSource {
 
   std::mutex trace_mutex_;  ///< nothing else is locked under it, and the slot pool's lock may be held
   std::unique_ptr<trace::Recorder> recorder_;
-  std::uint64_t trace_base_ = 0;  ///< tasks spawned before the trace began
+  std::uint64_t trace_base_ = 0;                ///< tasks spawned before the trace began
+  std::atomic<std::uint64_t> traced_nodes_{0};  ///< of captured graphs, each of which the trace shows as a task
   std::atomic<bool> tracing_{false};
 };
 

@@ -1,7 +1,9 @@
 // What the engine tells a running trace. trace/event.hpp says in which order; lanes without a buffer record nothing.
 #include <polyreme/errors.hpp>
 
+#include "runtime/captured_graph.hpp"
 #include "runtime/engine.hpp"
+#include "runtime/threads.hpp"
 #include "trace/recorder.hpp"
 
 namespace polyreme::runtime {
@@ -55,7 +57,7 @@ void Engine::write_trace(const std::string& path) {
     const std::lock_guard lock(trace_mutex_);
     for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n; ++i)
       deck_.lanes[i].trace = nullptr;
-    meta.tasks = deck_.lanes.sum(&launch::Lane::spawned) - trace_base_;
+    meta.tasks = deck_.lanes.sum(&launch::Lane::spawned) - trace_base_ + traced_nodes_.exchange(0);
     tracing_.store(false, std::memory_order_relaxed);
     recorder = std::move(recorder_);
   });
@@ -88,12 +90,63 @@ void Engine::trace_end(const Record& record, launch::Lane& lane) noexcept {
   lane.trace->record(failed ? Kind::failed : Kind::finished, record.id, 0, lane.slot);
 }
 
+namespace {
+
+/// The body that waits is that of the record's task or, if that is a run, of the node that this thread runs.
+std::uint64_t body_id(const Record& record) noexcept {
+  const ReplayFrame* const frame = this_thread.replay;
+  return frame != nullptr && frame->run->record == &record ? frame->run->first_id + frame->node : record.id;
+}
+
+}  // namespace
+
 void Engine::trace_suspend(const Record& record, launch::Lane& lane) noexcept {
-  lane.trace->record(Kind::suspended, record.id, 0, lane.slot);
+  lane.trace->record(Kind::suspended, body_id(record), 0, lane.slot);
 }
 
 void Engine::trace_resume(const Record& record, launch::Lane& lane) noexcept {
-  lane.trace->record(Kind::resumed, record.id, 0, lane.slot);
+  lane.trace->record(Kind::resumed, body_id(record), 0, lane.slot);
+}
+
+// ---- runs of captured graphs: each node is a task of the trace
+
+void Engine::trace_run(GraphRun& run, launch::Lane& lane) {
+  const graph::Plan& plan = run.plan;
+  do {
+    run.first_id = kIdRange * id_ranges_.fetch_add(run.bodies() / kIdRange + 1, std::memory_order_relaxed);
+  } while (run.first_id == 0);  // which means "no task"
+  traced_nodes_.fetch_add(run.bodies(), std::memory_order_relaxed);
+  for (graph::NodeIndex i = 0; i < run.bodies(); ++i) {
+    if (plan.has_name(i)) lane.trace->name_task(run.first_id + i, plan.name_of(i));
+    lane.trace->record(Kind::spawned, run.first_id + i);
+    for (const graph::NodeIndex predecessor : plan.predecessors_of(i))
+      lane.trace->record(Kind::dependency, run.first_id + i, run.first_id + predecessor);
+  }
+}
+
+void Engine::trace_node_start(const GraphRun& run, graph::NodeIndex index) noexcept {
+  launch::Lane& lane = this_thread.session->lane();
+  lane.trace->record(Kind::started, run.first_id + index, 0, lane.slot);
+}
+
+/// The node has ended. With a cause that is not its own it did not run.
+void Engine::trace_node(GraphRun& run, graph::NodeIndex index, std::uint32_t cause) noexcept {
+  launch::Lane& lane = this_thread.session->lane();
+  const std::uint64_t id = run.first_id + index;
+  if (cause == 0) {
+    lane.trace->record(Kind::finished, id, 0, lane.slot);
+    return;
+  }
+  if (cause == graph::kOnRequest) {
+    lane.trace->record(Kind::cancelled, id, trace::kNoTask);
+    return;
+  }
+  const graph::NodeIndex failed = run.failed_node(cause);
+  if (failed == index) {
+    lane.trace->record(Kind::failed, id, 0, lane.slot);
+  } else {
+    lane.trace->record(Kind::cancelled, id, run.first_id + failed);
+  }
 }
 
 }  // namespace polyreme::runtime

@@ -20,6 +20,7 @@
 //
 // Shared fields: waiters_, producers_, blocked_workers_ and the marked fields of Waiter belong to the slot pool's lock.
 // A Waiter is on the heap with two holders, the waiting thread and the successor list: either may be the last.
+#include "runtime/captured_graph.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/threads.hpp"
 
@@ -522,11 +523,12 @@ bool Engine::producers_left_locked() const noexcept {
          });
 }
 
-/// This thread is about to wait, or to run something else, in a destructor, perhaps for another engine: the task that
-/// it keeps must not wait for that.
+/// This thread is about to wait, or to run something else, perhaps for another engine: the task that it keeps while it
+/// is in a destructor, and the nodes that it keeps while it is in one of their graph, must not wait for that.
 void Engine::publish_continuation() {
   if (Record* const kept = std::exchange(this_thread.continuation, nullptr); kept != nullptr)
     of(*kept).deck_.push(this_thread.session->lane(), *kept);
+  if (ReplayFrame* const frame = this_thread.replay; frame != nullptr) publish_sources(*frame);
 }
 
 void Engine::add_producer() {
@@ -601,6 +603,7 @@ HelperSession::HelperSession(Engine& engine, std::uint32_t slot)
   this_thread.scope_of_current = nullptr;
   this_thread.entered = nullptr;
   this_thread.continuation = nullptr;
+  this_thread.replay = nullptr;
   this_thread.seat = nullptr;
 }
 

@@ -55,7 +55,7 @@ TEST(ApiExports, TheHeadersAreThese) {
   for (const auto& entry : fs::directory_iterator(headers())) {
     if (entry.is_regular_file()) found.insert(entry.path().filename());
   }
-  EXPECT_EQ(found, (Names{"context.hpp", "coro.hpp", "errors.hpp", "repeatable.hpp", "runtime.hpp", "scope.hpp",
+  EXPECT_EQ(found, (Names{"context.hpp", "coro.hpp", "errors.hpp", "graph.hpp", "repeatable.hpp", "runtime.hpp", "scope.hpp",
                           "space.hpp", "task.hpp"}));
 }
 

@@ -1,0 +1,439 @@
+// Running captured graphs. graph/captured_run.hpp has the protocol of the counters.
+//
+// A run is a task: its record is what is waited for, counted, cancelled and depended on, and counts as running from the
+// start to the end of the run. Its nodes are no tasks. They stand in the queues of lanes as entries of their own, so
+// that whoever looks for work finds them: a slot changes hands between two nodes, other work gets its turn, nodes that
+// need the interpreter wait for it in its queues, and a slot is woken for them as for tasks.
+//
+// The nodes that a run begins with are one entry for each domain. Whoever takes it up takes a share of what is left, a
+// few dozen at most, puts the entry back while some are left, and runs its share. If a body of that share waits, the
+// rest of it goes into the queue (publish_sources): it must not wait for that body.
+//
+// One call of replay() runs a node, goes on with a successor that it made ready, then with what it finds on top of the
+// own queue, as long as that is of the same run, for some dozen nodes. Nodes at the ends of the graph are counted in a
+// batch (graph::Gathering); as long as there are some that are not counted, the run cannot be over. Without them, and
+// with no node in hand, it may be over at any time, and its memory may be in use for another run: then nothing of it
+// may be touched, and what the queue has next is looked at afresh.
+//
+// Whoever counts the last node ends the run on the spot: failures become its outcome, and completion of the record is
+// that of any task.
+//
+// A wait for a run helps with nodes of that run alone, those of inner runs included. A body that waits does so on its
+// own stack: all it runs there is what it waits for.
+#include <polyreme/errors.hpp>
+
+#include "runtime/captured_graph.hpp"
+#include "runtime/engine.hpp"
+#include "runtime/threads.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace polyreme::runtime {
+
+using graph::NodeIndex;
+using graph::NodePlace;
+using tasks::Entry;
+using tasks::Record;
+
+namespace {
+
+constexpr NodeIndex kNone = ~NodeIndex{0};
+/// Instead of a cause: the node will be finished by somebody else.
+constexpr std::uint32_t kLater = ~0U - 1;
+
+/// The task of a run of a graph without nodes is a plain one with nothing to do; others never run as one.
+void run_empty(void* /*storage*/, Record& /*record*/) {}
+void drop_run(void* storage) noexcept {
+  GraphRun* run = nullptr;
+  std::memcpy(&run, storage, sizeof(run));
+  CapturedGraph::give_back(*run);
+}
+constexpr detail::BodyOps kRunOps{&run_empty, &drop_run, &drop_run, &typeid(void)};
+
+GraphRun& run_of_entry(Entry& entry) noexcept {
+  return static_cast<GraphRun&>((entry.flags & tasks::kGraphSources) != 0
+                                    ? *static_cast<graph::Sources&>(entry).run
+                                    : graph::CapturedRun::of(static_cast<NodePlace&>(entry)));
+}
+
+/// Nodes of this run and of those inside it, and its end.
+auto belongs_to_run(const GraphRun& run) noexcept {
+  return [record = run.record, outermost = run.outermost](Entry& entry) {
+    if ((entry.flags & (tasks::kGraphNode | tasks::kGraphSources)) == 0) return &entry == record;
+    return run_of_entry(entry).outermost == outermost;
+  };
+}
+
+}  // namespace
+
+// ---- the nodes
+
+Entry* Engine::replay(Entry& first) noexcept {
+  ThreadContext& self = this_thread;
+  Session& session = *self.session;
+  ReplayFrame frame{nullptr, self.replay};
+  Record* const outer = self.current;
+  // What a body spawns joins the scope of its run, and no scope of a body below it on the stack.
+  ScopeState* const outer_scope = self.scope_of_current;
+  detail::EnteredScope* const outer_entered = std::exchange(self.entered, nullptr);
+  self.replay = &frame;
+  const detail::Domain domain = first.domain;
+  graph::Gathering gathering;
+  std::uint32_t ran = 0;
+  NodeIndex index = kNone;
+  bool over = false;
+
+  const auto take = [&](Entry& entry) {
+    frame.run = &run_of_entry(entry);
+    self.current = frame.run->record;
+    self.scope_of_current = scope_of(*frame.run->record);
+    if ((entry.flags & tasks::kGraphSources) != 0) {
+      take_sources(frame, static_cast<graph::Sources&>(entry), session.lane());
+      index = *frame.next++;
+    } else {
+      index = static_cast<NodePlace&>(entry).index;
+    }
+  };
+  take(first);
+  while (true) {
+    GraphRun& run = *frame.run;
+    const graph::PlanNode& node = run.plan.nodes()[index];
+    frame.node = index;
+    const std::uint32_t cause = run_node(run, node, index);
+    ++ran;
+    NodeIndex next = kNone;
+    if (cause != kLater) [[likely]] {
+      over = graph::finish_node(run, node, cause, gathering, [&](NodeIndex ready) {
+        NodePlace& place = run.place(ready);
+        if (next == kNone && place.domain == domain) {
+          next = ready;
+        } else {
+          deck_.push_plain(session.lane(), place);
+        }
+      });
+    }
+    index = next;
+    const bool enough = ran >= kReplayed || session.interrupted();
+    if (index != kNone) {
+      if (!enough) continue;
+      publish_sources(frame);
+      deck_.push_plain(session.lane(), run.place(index));
+      break;
+    }
+    if (frame.next != frame.end) {
+      if (enough) {
+        publish_sources(frame);
+        break;
+      }
+      index = *frame.next++;
+      continue;
+    }
+    if (enough || over) break;
+    Entry* const entry = session.pop_own();
+    if (entry == nullptr) break;
+    const bool is_node = (entry->flags & (tasks::kGraphNode | tasks::kGraphSources)) != 0;
+    if (!is_node || (!gathering.empty() && &run_of_entry(*entry) != frame.run)) {
+      deck_.push(session.lane(), *entry);
+      break;
+    }
+    take(*entry);
+  }
+  over = over || (!gathering.empty() && gathering.flush(*frame.run));
+  session.count(ran - 1);
+  self.replay = frame.outer;
+  self.current = outer;
+  self.scope_of_current = outer_scope;
+  self.entered = outer_entered;
+  return over ? end_run(*frame.run, session.lane()) : nullptr;
+}
+
+/// Returns why the node's successors must not run, or 0.
+std::uint32_t Engine::run_node(GraphRun& run, const graph::PlanNode& node, NodeIndex index) noexcept {
+  const bool cancelling = cancelling_.load(std::memory_order_relaxed) != 0;
+  if (run.trouble.load(sync::memory_order_relaxed) != 0 || cancelling) [[unlikely]] {
+    if (const std::uint32_t cause = run.why_not(index, cancelling); cause != 0) {
+      if (run.first_id != 0) trace_node(run, index, cause);
+      return cause;
+    }
+  }
+  if (run.first_id != 0) [[unlikely]]
+    trace_node_start(run, index);
+  std::uint32_t cause = 0;
+  try {
+    if (!node.ops->run(node.body.data(), run.value(0), run.value(node.result), *run.record)) return kLater;
+  } catch (const TaskCancelled&) {
+    // A body that looks whether it is to stop, and does.
+    if (tasks::cancel_requested(*run.record)) {
+      run.cancel_node(index);
+      cause = graph::kOnRequest;
+    } else {
+      cause = fail_node(run, index, std::current_exception());
+    }
+  } catch (...) {
+    cause = fail_node(run, index, std::current_exception());
+  }
+  if (run.first_id != 0) [[unlikely]]
+    trace_node(run, index, cause);
+  return cause;
+}
+
+std::uint32_t Engine::fail_node(GraphRun& run, NodeIndex index, const std::exception_ptr& error) noexcept {
+  return run.fail(index, error,
+                  std::make_exception_ptr(
+                      DependencyFailed("polyreme: not run, because " + run.plan.name_of(index) + " failed", error)));
+}
+
+/// A share of what is left: small enough that the slots end together.
+void Engine::take_sources(ReplayFrame& frame, graph::Sources& sources, launch::Lane& lane) {
+  const std::vector<NodeIndex>& all = frame.run->plan.sources(sources.domain);
+  const auto left = static_cast<std::uint32_t>(all.size()) - sources.next;
+  const std::uint32_t share = std::clamp(left / (4 * slots_), 1U, kSourcesTaken);
+  frame.next = all.data() + sources.next;
+  frame.end = frame.next + share;
+  sources.next += share;
+  if (share != left) deck_.push_plain(lane, sources);  // from here on it is somebody else's
+}
+
+void Engine::publish_sources(ReplayFrame& frame) {
+  for (; frame.next != frame.end; ++frame.next) {
+    Engine& engine = of(*frame.run->record);
+    engine.deck_.push_plain(this_thread.session->lane(), frame.run->place(*frame.next));
+  }
+}
+
+// ---- from the start of a run to its end
+
+Record& Engine::run_graph(CapturedGraph& graph, std::span<detail::Binding> bindings, std::source_location site,
+                          bool wait) {
+  check_process();
+  GraphRun& run = graph.take(bindings);
+  run.outermost = &run;
+  run.reported = wait;
+  Record& record = prepare_run(run, site);
+  if (!wait) {
+    launch_run(run);
+    return record;
+  }
+  publish_continuation();
+  help_run(run);
+  try {
+    static_cast<void>(wait_done(record, -1, nullptr));
+  } catch (...) {
+    release(record);
+    throw;
+  }
+  return record;
+}
+
+/// The record of the run's task, as that of a running one, with a reference for the caller.
+Record& Engine::prepare_run(GraphRun& run, std::source_location site) {
+  Record* record = nullptr;
+  try {
+    record = &begin_spawn(kRunOps, site, detail::Domain::kNative);
+  } catch (...) {
+    run.owner->note_ended();
+    CapturedGraph::give_back(run);
+    throw;
+  }
+  GraphRun* const address = &run;
+  std::memcpy(record->body, &address, sizeof(address));
+  run.record = record;
+  record->flags |= tasks::kNotice;  // the end of a run is never left out
+  if (run.bodies() != 0) {
+    record->flags |= tasks::kGraphRun;
+    record->state.fetch_or(tasks::state::kStarted, sync::memory_order_relaxed);
+    record->pending.store(0, sync::memory_order_release);
+  }
+  return *record;
+}
+
+void Engine::launch_run(GraphRun& run) {
+  Record& record = *run.record;
+  if (run.bodies() == 0) {
+    run.owner->note_ended();
+    commit_spawn(record, {});
+    return;
+  }
+  launch::Lane& lane = lane_for(*this);
+  if (enter_run(record, lane)) [[unlikely]]
+    cancel_run(run);
+  if (lane.trace != nullptr) [[unlikely]] {
+    trace_spawn(record, {}, lane);
+    trace_run(run, lane);
+  }
+  // Once the last of them is pushed, the run may be over.
+  const bool native = !run.plan.sources(detail::Domain::kNative).empty();
+  const bool interpreter = !run.plan.sources(detail::Domain::kInterpreter).empty();
+  if (interpreter) deck_.push(lane, run.sources(detail::Domain::kInterpreter));
+  if (native) deck_.push(lane, run.sources(detail::Domain::kNative));
+}
+
+void Engine::help_run(GraphRun& run) {
+  if (holds_slot_of(*this)) {
+    help_run_in_body(*this_thread.session, run);
+    return;
+  }
+  const std::uint32_t slot = deck_.pool.try_take();
+  if (slot == launch::kNoSlot) {
+    launch_run(run);
+    return;
+  }
+  HelperSession helper(*this, slot);
+  helper.session().stop_when(this_thread.stop_helping);
+  const Record& record = *run.record;
+  const auto ours = belongs_to_run(run);
+  launch_run(run);
+  helper.session().work_on([&] { return tasks::done(record); }, ours);
+}
+
+namespace {
+
+/// In the successor list of a run that a body helps with: the body waits for the run, so a search for circles must see
+/// it there. Told by whoever ends the run, perhaps after the body has gone on.
+struct BodyBelow : graph::Listener {
+  static void notified(graph::Listener& self, Record& /*done*/) noexcept { delete static_cast<BodyBelow*>(&self); }
+};
+
+}  // namespace
+
+void Engine::help_run_in_body(Session& session, GraphRun& run) {
+  ThreadContext& self = this_thread;
+  const Record& record = *run.record;
+  if (self.nested >= kMaxNested) {
+    launch_run(run);
+    return;
+  }
+  auto below = std::make_unique<BodyBelow>();
+  below->notify = BodyBelow::notified;
+  below->waiting_body = self.current;
+  POLYREME_CHECK(graph::push_listener(*run.record, *below));
+  static_cast<void>(below.release());  // NOLINT(bugprone-unused-return-value): the list owns it now
+  const auto ours = belongs_to_run(run);
+  const bool was_inside = session.inside();
+  Record* const outer = self.current;
+  ++self.nested;
+  if (outer != nullptr && session.lane().trace != nullptr) trace_suspend(*outer, session.lane());
+  launch_run(run);
+  session.work_on([&] { return tasks::done(record); }, ours);
+  session.stop_searching(true);
+  if (outer != nullptr && session.lane().trace != nullptr) trace_resume(*outer, session.lane());
+  --self.nested;
+  if (was_inside) {
+    session.enter_interpreter();
+  } else {
+    session.leave_interpreter();
+  }
+}
+
+bool Engine::start_inner_run(CapturedGraph& graph, GraphRun& outer, NodeIndex node) {
+  GraphRun& run = graph.take({});
+  if (run.bodies() == 0) {
+    graph.note_ended();
+    CapturedGraph::give_back(run);
+    return false;
+  }
+  run.outermost = outer.outermost;
+  run.parent = &outer;
+  run.parent_node = node;
+  run.reported = true;
+  Record& record = prepare_run(run, std::source_location());
+  {
+    const sync::Mutex::Guard guard(outer.mutex);
+    outer.inner.push_back(&record);
+  }
+  // Seen by cancel_run, or it sees the record.
+  if ((outer.trouble.load(sync::memory_order_relaxed) & graph::kCancelledRun) != 0)
+    static_cast<void>(cancel_task(record));
+  launch_run(run);
+  return true;
+}
+
+/// On request. Nodes that have not started will not run.
+void Engine::cancel_run(GraphRun& run) noexcept {
+  std::vector<Record*> inner;
+  {
+    const sync::Mutex::Guard guard(run.mutex);
+    run.trouble.fetch_or(graph::kCancelledRun, sync::memory_order_relaxed);
+    inner = run.inner;
+  }
+  for (Record* one : inner)
+    static_cast<void>(cancel_task(*one));
+}
+
+namespace {
+
+/// Without the messages of the errors: to ask an exception for its message may take its language's interpreter.
+std::exception_ptr errors_of(GraphRun& run) {
+  const std::uint64_t cancelled = run.cancelled.load(sync::memory_order_relaxed);
+  std::vector<Failure> roots;
+  for (const graph::CapturedRun::NodeFailure& one : run.failures)
+    roots.push_back({run.plan.name_of(one.node), run.plan.site_of(one.node), one.error});
+  std::string what = "polyreme: " + std::to_string(roots.size()) + (roots.size() == 1 ? " node" : " nodes") + " of a " +
+                     run.owner->title() + " failed, " + std::to_string(cancelled) + " not run because of that";
+  constexpr std::size_t kNamed = 8;
+  for (std::size_t i = 0; i < roots.size() && i < kNamed; ++i)
+    what += "\n  " + roots[i].task + ", made at " + roots[i].site.text();
+  if (roots.size() > kNamed) what += "\n  …";
+  return std::make_exception_ptr(TaskErrors(what, std::move(roots), cancelled));
+}
+
+}  // namespace
+
+/// All nodes are finished. From complete() on the run may be gone.
+Record* Engine::end_run(GraphRun& run, launch::Lane& lane) noexcept {
+  Record& record = *run.record;
+  std::exception_ptr error;
+  if (!run.failures.empty()) error = errors_of(run);
+  const bool cancelled = run.cancelled.load(sync::memory_order_relaxed) != 0;
+  run.owner->note_ended();
+  if (run.parent != nullptr) finish_outer_node(run, error, cancelled);
+  if (lane.trace != nullptr) [[unlikely]]
+    trace_start(record, lane);
+  if (error != nullptr) {
+    const std::exception_ptr cause =
+        run.reported ? std::make_exception_ptr(DependencyFailed(
+                           "polyreme: not run, because a run of the " + run.owner->title() + " failed", error))
+                     : note_root_failure(record, error);
+    tasks::Rare& rare = tasks::rare_of(record);
+    rare.failure = error;
+    rare.for_dependents = cause;
+    tasks::set_outcome(record, tasks::state::kFailed);
+    return complete(record, lane, &cause);
+  }
+  if (cancelled) {
+    record.flags |= tasks::kStopped;
+    tasks::set_outcome(record, tasks::state::kCancelled);
+    const std::exception_ptr no_cause;
+    return complete(record, lane, &no_cause);
+  }
+  return complete(record, lane, nullptr);
+}
+
+/// The run was a node of another one.
+void Engine::finish_outer_node(GraphRun& run, const std::exception_ptr& error, bool cancelled) noexcept {
+  GraphRun& outer = *run.parent;
+  const NodeIndex index = run.parent_node;
+  std::uint32_t cause = 0;
+  if (error != nullptr) {
+    cause = fail_node(outer, index, error);
+  } else if (cancelled) {
+    outer.cancel_node(index);
+    cause = graph::kOnRequest;
+  }
+  if (outer.first_id != 0) [[unlikely]]
+    trace_node(outer, index, cause);
+  graph::Gathering gathering;
+  bool over = graph::finish_node(outer, outer.plan.nodes()[index], cause, gathering,
+                                 [&](NodeIndex ready) { deck_.push(this_thread.session->lane(), outer.place(ready)); });
+  over = over || (!gathering.empty() && gathering.flush(outer));
+  if (!over) return;
+  launch::Lane& lane = this_thread.session->lane();
+  if (Record* const next = end_run(outer, lane); next != nullptr) deck_.push(lane, *next);
+}
+
+}  // namespace polyreme::runtime
