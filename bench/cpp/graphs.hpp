@@ -148,6 +148,26 @@ class RandomGraph {
   std::vector<Predecessors> before_;
 };
 
+/// Task Bench's one-dimensional stencil, step by step: each task follows those at its place and beside it one step
+/// before.
+struct Stencil {
+  static constexpr std::string_view kName = "stencil";
+  static constexpr bool kHasDependencies = true;
+  TaskIndex steps = 1000;
+  TaskIndex width = 16;
+
+  [[nodiscard]] TaskIndex size() const noexcept { return steps * width; }
+  [[nodiscard]] TaskIndex reach() const noexcept { return width + 1; }
+  [[nodiscard]] Predecessors predecessors(TaskIndex task) const noexcept {
+    if (task < width) return {};
+    const TaskIndex above = task - width;
+    const TaskIndex place = task % width;
+    if (place == 0) return Predecessors(above, above + 1);
+    if (place == width - 1) return Predecessors(above - 1, above);
+    return Predecessors(above - 1, above, above + 1);
+  }
+};
+
 /// Predecessors among the last thousand tasks: the locality of most real programs.
 struct Random : RandomGraph {
   static constexpr std::string_view kName = "random";

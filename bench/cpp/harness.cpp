@@ -9,8 +9,8 @@
 namespace polyreme::bench {
 namespace {
 
-constexpr std::array kGraphs = {Independent::kName, Chain::kName,  Tree::kName,     Reduction::kName,
-                                Wavefront::kName,   Random::kName, RandomFar::kName};
+constexpr std::array kGraphs = {Independent::kName, Chain::kName,  Tree::kName,      Reduction::kName,
+                                Wavefront::kName,   Random::kName, RandomFar::kName, Stencil::kName};
 
 unsigned parse_count(std::string_view option, std::string_view text) {
   unsigned value = 0;

@@ -48,22 +48,21 @@ void print_json(std::ostream& out, const Measurement& measurement);
 
 namespace detail {
 
-template <class Engine, Graph G>
-void measure(Engine& engine, const Options& options, const G& graph) {
+/// Calls `once(run)` for each repetition; what it returns is released after the clock has stopped.
+template <Graph G, class Once>
+void measure(std::string_view runtime, const Options& options, CheckedRun<G>& run, Once&& once) {
   using Clock = std::chrono::steady_clock;
-  if (!options.wants(G::kName)) return;
-
-  CheckedRun<G> run(graph);
-  Measurement result{Engine::kName, G::kName, graph.size(), options.slots, {}, {}};
+  const TaskIndex tasks = run.graph().size();
+  Measurement result{runtime, G::kName, tasks, options.slots, {}, {}};
   const auto per_task = [&](Clock::duration time) {
-    return std::chrono::duration<double, std::nano>(time).count() / graph.size();
+    return std::chrono::duration<double, std::nano>(time).count() / tasks;
   };
   for (unsigned repeat = 0; repeat <= options.repeats; ++repeat) {
     run.reset();
     Clock::time_point stopped;
     const auto started = Clock::now();
     {
-      [[maybe_unused]] const auto leftovers = engine.run(run);
+      [[maybe_unused]] const auto leftovers = once(run);
       run.verify();
       stopped = Clock::now();
     }
@@ -75,6 +74,24 @@ void measure(Engine& engine, const Options& options, const G& graph) {
   print_json(std::cout, result);
 }
 
+template <class Engine, Graph G>
+void measure_spawn(Engine& engine, const Options& options, const G& graph) {
+  if (!options.wants(G::kName)) return;
+  CheckedRun<G> run(graph);
+  measure(Engine::kName, options, run, [&](CheckedRun<G>& one) { return engine.run(one); });
+}
+
+template <class Engine, Graph G>
+void measure_replay(Engine& engine, const Options& options, const G& graph) {
+  if (!options.wants(G::kName)) return;
+  CheckedRun<G> run(graph);
+  auto captured = engine.capture(graph, [&run](TaskIndex task) { run.body(task); });
+  measure(Engine::kName, options, run, [&](CheckedRun<G>&) {
+    captured->run();
+    return 0;
+  });
+}
+
 }  // namespace detail
 
 /// Measures all graphs that the options ask for and the engine can express. An Engine is made from a number
@@ -83,15 +100,28 @@ template <class Engine>
 void measure_all(const Options& options) {
   Engine engine(options.slots);
   const auto scaled = [&](TaskIndex tasks) { return std::max<TaskIndex>(tasks / options.divide, 16); };
-  detail::measure(engine, options, Independent{scaled(1'000'000)});
+  detail::measure_spawn(engine, options, Independent{scaled(1'000'000)});
   if constexpr (Engine::kHasDependencies) {
-    detail::measure(engine, options, Chain{scaled(100'000)});
-    detail::measure(engine, options, Tree{scaled(1u << 16)});
-    detail::measure(engine, options, Reduction{scaled(1u << 16) - 1});
-    detail::measure(engine, options, Wavefront{scaled(512)});
-    detail::measure(engine, options, Random{scaled(100'000)});
-    detail::measure(engine, options, RandomFar{scaled(100'000)});
+    detail::measure_spawn(engine, options, Chain{scaled(100'000)});
+    detail::measure_spawn(engine, options, Tree{scaled(1u << 16)});
+    detail::measure_spawn(engine, options, Reduction{scaled(1u << 16) - 1});
+    detail::measure_spawn(engine, options, Wavefront{scaled(512)});
+    detail::measure_spawn(engine, options, Random{scaled(100'000)});
+    detail::measure_spawn(engine, options, RandomFar{scaled(100'000)});
   }
+}
+
+/// The same for graphs that are made once and run again. `capture(graph, body)` returns a pointer to something whose
+/// `run()` calls body(task) for each task, and waits.
+template <class Engine>
+void replay_all(const Options& options) {
+  Engine engine(options.slots);
+  const auto scaled = [&](TaskIndex tasks) { return std::max<TaskIndex>(tasks / options.divide, 16); };
+  detail::measure_replay(engine, options, Independent{scaled(1'000'000)});
+  detail::measure_replay(engine, options, Chain{scaled(100'000)});
+  detail::measure_replay(engine, options, Tree{scaled(1u << 16)});
+  detail::measure_replay(engine, options, Wavefront{scaled(512)});
+  detail::measure_replay(engine, options, Random{scaled(100'000)});
 }
 
 }  // namespace polyreme::bench

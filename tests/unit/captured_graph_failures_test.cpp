@@ -1,0 +1,264 @@
+// Failure and cancellation in runs of captured graphs: who hears of it, and that the next run is as good as the first.
+#include <polyreme/graph.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace polyreme {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(CapturedGraphFailures, ReachWhoeverWaitsAndOnlyThem) {
+  Runtime rt({.workers = 2});
+  Graph g(rt, "plan");
+  bool fails = true;
+  const auto a = g.spawn({.name = "root"}, [&] {
+    if (fails) throw std::runtime_error("broken");
+    return 1;
+  });
+  const auto b = g.spawn([](int v) { return v + 1; }, a);
+  const auto c = g.spawn([](int v) { return v + 1; }, b);
+  const auto beside = g.spawn([] { return 9; });
+  try {
+    g.run();
+    FAIL() << "nothing was thrown";
+  } catch (const TaskErrors& errors) {
+    ASSERT_EQ(errors.failures().size(), 1U);
+    EXPECT_EQ(errors.failures()[0].task, "root");
+    EXPECT_NE(errors.failures()[0].site.text().find("captured_graph_failures_test.cpp"), std::string::npos);
+    EXPECT_THROW(std::rethrow_exception(errors.failures()[0].error), std::runtime_error);
+    EXPECT_EQ(errors.cancelled_dependents(), 2U);
+    EXPECT_NE(std::string(errors.what()).find("1 node of a captured graph plan failed, 2 not run"), std::string::npos)
+        << errors.what();
+  }
+  rt.wait();  // does not hear of it again
+
+  const GraphRun run = g.run_async();
+  EXPECT_THROW(run.get(), TaskErrors);
+  EXPECT_THROW(static_cast<void>(run.get(a)), std::runtime_error);
+  EXPECT_THROW(static_cast<void>(run.get(b)), DependencyFailed);
+  EXPECT_THROW(static_cast<void>(run.get(c)), DependencyFailed);
+  EXPECT_EQ(run.get(beside), 9);
+  EXPECT_THROW(rt.wait(), TaskErrors);  // of a run that nobody waits for it is all there is
+
+  fails = false;
+  EXPECT_EQ(g.run().get(c), 3);
+}
+
+TEST(CapturedGraphFailures, AllRootsAreReported) {
+  Runtime rt({.workers = 2});
+  Graph g(rt);
+  std::vector<Node<>> nodes;
+  for (int i = 0; i < 200; ++i) {
+    nodes.push_back(g.spawn([i] {
+      if (i % 2 == 0) throw i;
+    }));
+  }
+  const auto last = g.spawn({.after = nodes}, [] {});
+  for (int k = 0; k < 3; ++k) {
+    const GraphRun run = g.run_async();
+    try {
+      run.get();
+      FAIL() << "nothing was thrown";
+    } catch (const TaskErrors& errors) {
+      EXPECT_EQ(errors.failures().size(), 100U);
+      EXPECT_EQ(errors.cancelled_dependents(), 1U);
+    }
+    EXPECT_THROW(run.get(last), DependencyFailed);
+    run.get(nodes[1]);
+    EXPECT_THROW(rt.wait(), TaskErrors);
+  }
+}
+
+TEST(CapturedGraphFailures, ResultsOfFailedRunsAreDestroyed) {
+  const auto counted = std::make_shared<int>(0);
+  {
+    Runtime rt({.workers = 2});
+    Graph g(rt);
+    const auto kept = g.spawn([counted] { return counted; });
+    const auto failed = g.spawn(
+        [](const std::shared_ptr<int>& p) -> std::shared_ptr<int> {
+          if (p != nullptr) throw std::runtime_error("broken");
+          return p;
+        },
+        kept);
+    g.spawn([](const std::shared_ptr<int>& p) { return p; }, failed);
+    for (int k = 0; k < 3; ++k)
+      EXPECT_THROW(g.run(), TaskErrors);
+    EXPECT_EQ(counted.use_count(), 2);
+  }
+  EXPECT_EQ(counted.use_count(), 1);
+}
+
+TEST(CapturedGraphFailures, TasksAfterAFailedRunAreCancelled) {
+  Runtime rt({.workers = 2});
+  Graph g(rt);
+  g.spawn([] { throw std::runtime_error("broken"); });
+  const GraphRun run = g.run_async();
+  const auto after = rt.spawn({.after = {run}}, [] {});
+  EXPECT_THROW(after.get(), DependencyFailed);
+  EXPECT_THROW(rt.wait(), TaskErrors);
+}
+
+TEST(CapturedGraphFailures, CancelStopsWhatHasNotStarted) {
+  Runtime rt({.workers = 1});
+  Graph g(rt);
+  std::atomic<bool> go{false};
+  std::atomic<bool> started{false};
+  std::atomic<int> ran{0};
+  bool blocks = true;
+  const auto first = g.spawn([&] {
+    started = true;
+    while (blocks && !go)
+      std::this_thread::yield();
+    return 1;
+  });
+  const auto second = g.spawn([&](int) { return ++ran; }, first);
+  const auto third = g.spawn([&](int) { return ++ran; }, second);
+  const GraphRun run = g.run_async();
+  while (!started)
+    std::this_thread::yield();
+  EXPECT_FALSE(run.wait_for(1ms));
+  EXPECT_FALSE(run.cancel());
+  EXPECT_FALSE(run.done());
+  go = true;
+  EXPECT_THROW(run.get(), TaskCancelled);
+  EXPECT_EQ(run.get(first), 1);
+  EXPECT_THROW(static_cast<void>(run.get(second)), TaskCancelled);
+  EXPECT_THROW(static_cast<void>(run.get(third)), TaskCancelled);
+  EXPECT_EQ(ran, 0);
+  EXPECT_TRUE(run.cancel());
+  rt.wait();
+  blocks = false;
+  EXPECT_EQ(g.run().get(third), 2);
+}
+
+TEST(CapturedGraphFailures, BodiesSeeTheCancel) {
+  Runtime rt({.workers = 1});
+  Graph g(rt);
+  std::atomic<bool> started{false};
+  g.spawn([&](Context& context) {
+    started = true;
+    while (true) {
+      context.throw_if_cancelled();
+      std::this_thread::yield();
+    }
+  });
+  const GraphRun run = g.run_async();
+  while (!started)
+    std::this_thread::yield();
+  run.cancel();
+  EXPECT_THROW(run.get(), TaskCancelled);
+  rt.wait();
+}
+
+TEST(CapturedGraphFailures, CancelReachesInnerRuns) {
+  Runtime rt({.workers = 1});
+  Graph inner(rt);
+  std::atomic<bool> started{false};
+  std::atomic<bool> go{false};
+  std::atomic<int> ran{0};
+  const auto first = inner.spawn([&] {
+    started = true;
+    while (!go)
+      std::this_thread::yield();
+  });
+  inner.spawn({.after = {first}}, [&] { ++ran; });
+  Graph outer(rt);
+  const auto nested = outer.spawn(inner);
+  outer.spawn({.after = {nested}}, [&] { ++ran; });
+  const GraphRun run = outer.run_async();
+  while (!started)
+    std::this_thread::yield();
+  run.cancel();
+  go = true;
+  EXPECT_THROW(run.get(), TaskCancelled);
+  EXPECT_EQ(ran, 0);
+  outer.run();
+  EXPECT_EQ(ran, 2);
+}
+
+TEST(CapturedGraphFailures, OfInnerRunsFailTheNode) {
+  Runtime rt({.workers = 2});
+  bool fails = true;
+  Graph inner(rt, "inner");
+  inner.spawn([&] {
+    if (fails) throw std::runtime_error("broken");
+  });
+  Graph outer(rt, "outer");
+  const auto nested = outer.spawn({.name = "nested"}, inner);
+  int ran = 0;
+  outer.spawn({.after = {nested}}, [&] { ++ran; });
+  try {
+    outer.run();
+    FAIL() << "nothing was thrown";
+  } catch (const TaskErrors& errors) {
+    ASSERT_EQ(errors.failures().size(), 1U);
+    EXPECT_EQ(errors.failures()[0].task, "nested");
+    EXPECT_EQ(errors.cancelled_dependents(), 1U);
+    EXPECT_THROW(std::rethrow_exception(errors.failures()[0].error), TaskErrors);
+  }
+  rt.wait();
+  fails = false;
+  outer.run();
+  EXPECT_EQ(ran, 1);
+}
+
+TEST(CapturedGraphFailures, ANodeThatWaitsForItsOwnRunIsAnError) {
+  Runtime rt({.workers = 2});
+  Graph g(rt);
+  GraphRun run;
+  std::atomic<bool> assigned{false};
+  g.spawn([&] {
+    while (!assigned)
+      std::this_thread::yield();
+    run.wait();
+  });
+  run = g.run_async();
+  assigned = true;
+  EXPECT_THROW(run.get(), TaskErrors);
+  EXPECT_THROW(rt.wait(), TaskErrors);
+}
+
+TEST(CapturedGraphFailures, ACircleOfWaitsThroughARunIsFound) {
+  Runtime rt({.workers = 2});
+  Graph g(rt);
+  Task<int> body;
+  std::atomic<bool> assigned{false};
+  g.spawn([&] {
+    while (!assigned)
+      std::this_thread::yield();
+    static_cast<void>(body.get());  // which waits for this run
+  });
+  body = rt.spawn([&] {
+    while (!assigned)
+      std::this_thread::yield();
+    g.run();
+    return 1;
+  });
+  assigned = true;
+  EXPECT_ANY_THROW(static_cast<void>(body.get()));
+  EXPECT_THROW(rt.wait(), TaskErrors);
+}
+
+TEST(CapturedGraphFailures, UnreportedFailuresGoToTheHandler) {
+  std::string warned;
+  {
+    Runtime rt({.workers = 1, .warn = [&](const std::string& text) { warned += text; }});
+    Graph g(rt, "lost");
+    g.spawn([] { throw std::runtime_error("broken"); });
+    static_cast<void>(g.run_async());
+  }
+  EXPECT_NE(warned.find("lost"), std::string::npos) << warned;
+}
+
+}  // namespace
+}  // namespace polyreme
