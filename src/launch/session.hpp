@@ -142,7 +142,6 @@ class Session {
   void clear_searching() noexcept { searching_ = false; }
 
  private:
-
   bool hand_over() {
     stop_searching(true);
     leave_interpreter();

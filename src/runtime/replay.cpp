@@ -47,7 +47,9 @@ constexpr NodeIndex kNone = ~NodeIndex{0};
 constexpr std::uint32_t kLater = ~0U - 1;
 
 /// The task of a run of a graph without nodes is a plain one with nothing to do; others never run as one.
-void run_empty(void* /*storage*/, Record& /*record*/) {}
+Record* run_empty(void* /*storage*/, Record& /*record*/) {
+  return nullptr;
+}
 void drop_run(void* storage) noexcept {
   GraphRun* run = nullptr;
   std::memcpy(&run, storage, sizeof(run));

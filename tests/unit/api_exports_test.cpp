@@ -55,8 +55,8 @@ TEST(ApiExports, TheHeadersAreThese) {
   for (const auto& entry : fs::directory_iterator(headers())) {
     if (entry.is_regular_file()) found.insert(entry.path().filename());
   }
-  EXPECT_EQ(found, (Names{"context.hpp", "coro.hpp", "errors.hpp", "graph.hpp", "repeatable.hpp", "runtime.hpp", "scope.hpp",
-                          "space.hpp", "task.hpp"}));
+  EXPECT_EQ(found, (Names{"context.hpp", "coro.hpp", "errors.hpp", "graph.hpp", "repeatable.hpp", "runtime.hpp",
+                          "scope.hpp", "space.hpp", "task.hpp"}));
 }
 
 TEST(ApiExports, Errors) {
@@ -67,6 +67,11 @@ TEST(ApiExports, Errors) {
 
 TEST(ApiExports, Context) {
   EXPECT_EQ(names_of("context.hpp"), (Names{"Context"}));
+}
+
+TEST(ApiExports, Graphs) {
+  EXPECT_EQ(names_of("graph.hpp"),
+            (Names{"NodeBase", "Node", "Bound", "Argument", "AfterNodes", "NodeOptions", "GraphRun", "Graph"}));
 }
 
 TEST(ApiExports, Runtime) {

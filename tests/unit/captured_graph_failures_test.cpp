@@ -1,5 +1,6 @@
 // Failure and cancellation in runs of captured graphs: who hears of it, and that the next run is as good as the first.
 #include <polyreme/graph.hpp>
+#include <polyreme/scope.hpp>
 
 #include <gtest/gtest.h>
 
@@ -247,6 +248,37 @@ TEST(CapturedGraphFailures, ACircleOfWaitsThroughARunIsFound) {
   assigned = true;
   EXPECT_ANY_THROW(static_cast<void>(body.get()));
   EXPECT_THROW(rt.wait(), TaskErrors);
+}
+
+TEST(CapturedGraphFailures, AScopeHearsOfItsRunsAndCancelsThem) {
+  Runtime rt({.workers = 1});
+  Graph g(rt);
+  std::atomic<bool> started{false};
+  std::atomic<int> ran{0};
+  const auto first = g.spawn([&](Context& context) {
+    started = true;
+    while (!context.cancelled())
+      std::this_thread::yield();
+  });
+  g.spawn({.after = {first}}, [&] { ++ran; });
+  {
+    Scope scope(rt);
+    const GraphRun run = g.run_async();
+    while (!started)
+      std::this_thread::yield();
+    scope.cancel();
+    EXPECT_THROW(run.get(), TaskCancelled);
+    scope.wait();
+  }
+  EXPECT_EQ(ran, 0);
+  Graph failing(rt);
+  failing.spawn([&] { rt.spawn([] { throw std::runtime_error("broken"); }); });
+  {
+    Scope scope(rt);
+    static_cast<void>(failing.run_async());
+    EXPECT_THROW(scope.wait(), TaskErrors);  // what the bodies of a run spawn belongs to its scope
+  }
+  rt.wait();
 }
 
 TEST(CapturedGraphFailures, UnreportedFailuresGoToTheHandler) {

@@ -25,8 +25,15 @@ template <class T>
 class Node;
 template <class T>
 class Argument;
+template <class T>
+class Coro;
 
 namespace detail {
+
+template <class T>
+inline constexpr bool kIsCoroutine = false;
+template <class T>
+inline constexpr bool kIsCoroutine<Coro<T>> = true;
 
 /// Values that want more alignment than a place has are boxed.
 template <class T>
@@ -198,6 +205,7 @@ void destroy_node_body(void* storage) noexcept {
 
 template <class Body, class Result>
 constexpr NodeOps make_node_ops() noexcept {
+  static_assert(!kIsCoroutine<Result>, "a node cannot be a coroutine; spawn one in its body and wait for that");
   NodeOps ops{&run_node_body<Body, Result>, nullptr, nullptr, nullptr, result_type<Result>(), 0, Domain::kNative};
   if constexpr (kInlineNode<Body> && !std::is_trivially_copyable_v<Body>) ops.relocate = &relocate_node_body<Body>;
   if constexpr (!kInlineNode<Body> || !std::is_trivially_destructible_v<Body>)
