@@ -20,6 +20,8 @@ endfunction()
 file(GLOB model_support CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/model/support/*.cpp")
 add_library(polyreme_model_parts STATIC ${model_support}
   "${PROJECT_SOURCE_DIR}/src/base/slab.cpp"
+  "${PROJECT_SOURCE_DIR}/src/graph/captured_plan.cpp"
+  "${PROJECT_SOURCE_DIR}/src/graph/captured_run.cpp"
   "${PROJECT_SOURCE_DIR}/src/launch/lane.cpp"
   "${PROJECT_SOURCE_DIR}/src/launch/slot_pool.cpp")
 polyreme_target_defaults(polyreme_model_parts)

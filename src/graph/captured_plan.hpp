@@ -17,6 +17,7 @@
 #include <polyreme/detail/graph_abi.hpp>
 
 #include "base/layout.hpp"
+#include "sync/atomic.hpp"
 
 #include <array>
 #include <cstddef>
@@ -103,7 +104,7 @@ class Plan {
   }
 
   /// Nodes that one gather counts.
-  static constexpr std::uint32_t kFanIn = 64;
+  static constexpr std::uint32_t kFanIn = sync::kModelChecked ? 2 : 64;
 
  private:
   struct Cold {
