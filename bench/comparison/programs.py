@@ -86,6 +86,10 @@ def _live_values(result: dict[str, Any]) -> Iterator[Value]:
     yield Value.of("unfinished task", result["runtime"], [result["bytes_per_task"]])
 
 
+def _cancel_values(result: dict[str, Any]) -> Iterator[Value]:
+    yield Value.of(result["row"], result["runtime"], result["seconds"])
+
+
 def _stream_values(row: str) -> Parser:
     def parse(result: dict[str, Any]) -> Iterator[Value]:
         yield Value.of(row, result["runtime"], [result["all_bytes"] / result["first_bytes"]])
@@ -144,6 +148,14 @@ def make_groups(build: Path) -> tuple[Group, ...]:
                 cpp("oneTBB flow graph", "bench_onetbb_live", _live_values, takes_row=False),
             ),
             budget={"unfinished task": 192},
+        ),
+        Group(
+            name="cancel",
+            title="C++: a million tasks that wait for one that runs are cancelled, with",
+            unit="s",
+            rows=("a scope", "a task before them", "each of them"),
+            programs=(cpp("polyreme", "bench_polyreme_cancel", _cancel_values, takes_row=False),),
+            budget={"a scope": 0.2, "a task before them": 0.2},
         ),
         Group(
             name="stream",
