@@ -139,6 +139,30 @@ def make_groups(build: Path) -> tuple[Group, ...]:
             budget={"independent": 70, "chain": 55, "tree": 85, "wavefront": 65, "random": 160},
         ),
         Group(
+            name="replay",
+            title="C++: a graph that is made once, run again",
+            unit="ns a task",
+            rows=("independent", "chain", "tree", "wavefront", "random"),
+            programs=(
+                cpp("polyreme", "bench_polyreme_replay", ns),
+                cpp("oneTBB flow graph", "bench_onetbb_replay", ns),
+                cpp("serial loop", "bench_serial", ns),
+            ),
+            budget={"independent": 25, "chain": 12, "tree": 30, "wavefront": 18, "random": 50},
+        ),
+        Group(
+            name="metg",
+            title="C++: METG(50 %) of a one-dimensional stencil of width 16",
+            unit="ns",
+            rows=("stencil",),
+            programs=(
+                cpp("polyreme", "bench_polyreme_metg", ns),
+                cpp("oneTBB flow graph", "bench_onetbb_metg", ns),
+                cpp("OpenMP", "bench_openmp_metg", ns),
+            ),
+            budget={"stencil": 75},
+        ),
+        Group(
             name="live",
             title="C++: memory of a task that waits",
             unit="bytes",
