@@ -64,7 +64,8 @@ bool Engine::cancel_task(Record& record) {
         tell_started(record);
         break;
     }
-    if (!tasks::done(record)) return false;
+    // Another request may have come first; a body that has stopped meanwhile had started.
+    if (!tasks::done(record) || (record.flags & tasks::kStopped) != 0) return false;
   }
   return (tasks::flags_of(record) & tasks::state::kCancelled) != 0;
 }
