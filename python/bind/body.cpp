@@ -1,5 +1,6 @@
 #include "body.hpp"
 
+#include "async_body.hpp"
 #include "errors.hpp"
 #include "interpreter.hpp"
 #include "native_arguments.hpp"
@@ -8,6 +9,7 @@
 #include "task_object.hpp"
 
 #include <array>
+#include <utility>
 
 namespace polyreme::python {
 
@@ -17,7 +19,7 @@ struct Body {
   PyObject* callable;
   std::uint32_t count;      ///< positional arguments in place
   std::uint16_t task_mask;  ///< which of them are tasks
-  std::uint16_t boxed;      ///< 1: arguments[0] is a tuple, arguments[1] a dict or null
+  std::uint16_t boxed;      ///< 1: arguments are a tuple, a dict or null, a context or null
   std::array<PyObject*, kInlineArguments> arguments;
 };
 static_assert(sizeof(Body) <= detail::kInlineBodyBytes);
@@ -90,25 +92,30 @@ PyObject* call_in_place(Body& body) noexcept {
   return PyObject_Vectorcall(body.callable, row.data() + 1, body.count | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);
 }
 
+/// The references among `arguments`.
+std::uint32_t used_in(const Body& body) noexcept {
+  return body.boxed != 0 ? 3 : body.count;
+}
+
 void drop_body(Body& body) noexcept {
   drop_reference(body.callable);
-  const std::uint32_t used = body.boxed != 0 ? 2 : body.count;
+  const std::uint32_t used = used_in(body);
   for (std::uint32_t i = 0; i < used; ++i)
     drop_reference(body.arguments[i]);
 }
 
 void drop_body_inside(Body& body) noexcept {
   Py_DECREF(body.callable);
-  const std::uint32_t used = body.boxed != 0 ? 2 : body.count;
+  const std::uint32_t used = used_in(body);
   for (std::uint32_t i = 0; i < used; ++i)
     Py_XDECREF(body.arguments[i]);
 }
 
 /// A failed task without a name gets that of its function, for the error report.
-void name_after_function(Record& record, PyObject* callable) noexcept {
+void name_after(Record& record, PyObject* named) noexcept {
   tasks::Rare& rare = tasks::rare_of(record);
   if (!rare.label.empty()) return;
-  PyObject* name = PyObject_GetAttrString(callable, "__qualname__");
+  PyObject* name = PyObject_GetAttrString(named, "__qualname__");
   const char* text = name != nullptr && PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : nullptr;
   if (text != nullptr) rare.label = text;
   Py_XDECREF(name);
@@ -118,20 +125,36 @@ void name_after_function(Record& record, PyObject* callable) noexcept {
 /// Of a body that has returned None. A value that says nothing is none, so that an id need not keep the record for it.
 const detail::BodyOps kNoResultOps{nullptr, nullptr, nullptr, &typeid(void)};
 
+/// A body that may have to be called again, and has returned a coroutine.
+[[noreturn]] void refuse_coroutine(Record& self, const Body& body, PyObject* coroutine) {
+  PyObject* const closed = PyObject_CallMethod(coroutine, "close", nullptr);
+  if (closed == nullptr) PyErr_Clear();
+  Py_XDECREF(closed);
+  Py_DECREF(coroutine);
+  PyErr_SetString(PyExc_TypeError, "a body with retries= returned a coroutine; repeat in the coroutine itself");
+  const FailedBody failed(self, body.callable);
+  self.rare->retry->left = 0;
+  failed.raise();
+}
+
 Record* run(void* storage, Record& self) {
   Body& body = body_in(storage);
   const bool repeatable = (self.flags & tasks::kRepeatable) != 0;
   PyObject* result = body.boxed != 0 ? call_boxed(body, repeatable) : call_in_place(body);
   if (result == nullptr) {
-    const PythonError error = PythonError::fetch();
-    name_after_function(self, body.callable);
+    const FailedBody failed(self, body.callable);
     if (!repeatable) {
       drop_body_inside(body);
-    } else if (!error.is_ordinary()) {
+    } else if (!failed.is_ordinary()) {
       self.rare->retry->left = 0;  // Ctrl-C, or an exit
     }
-    if (tasks::cancel_requested(self) && error.is_cancellation()) throw TaskCancelled("polyreme: stopped on request");
-    throw error;
+    failed.raise();
+  }
+  if (PyCoro_CheckExact(result)) [[unlikely]] {
+    if (repeatable) refuse_coroutine(self, body, result);
+    PyObject* const context = body.boxed != 0 ? std::exchange(body.arguments[2], nullptr) : nullptr;
+    drop_body_inside(body);
+    return begin_coroutine(self, result, context);
   }
   drop_body_inside(body);
   if (result == Py_None) {
@@ -159,11 +182,31 @@ const detail::BodyOps& python_ops() noexcept {
   return kPythonOps;
 }
 
-bool fill_body(Record& record, PyObject* fn, PyObject* const* arguments, Py_ssize_t count,
-               PyObject* keywords) noexcept {
+FailedBody::FailedBody(Record& self, PyObject* named)
+    : error_(PythonError::fetch()), stopped_(tasks::cancel_requested(self) && error_.is_cancellation()) {
+  name_after(self, named);
+}
+
+void FailedBody::raise() const {
+  if (stopped_) throw TaskCancelled("polyreme: stopped on request");
+  throw error_;
+}
+
+void keep_result(Record& self, PyObject* result) noexcept {
+  if (result == Py_None) {
+    Py_DECREF(result);
+    self.ops = &kNoResultOps;
+    return;
+  }
+  self.ops = &kPythonOps;
+  *reinterpret_cast<PyObject**>(self.body) = result;
+}
+
+bool fill_body(Record& record, PyObject* fn, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords,
+               PyObject* context) noexcept {
   Body& body = body_in(record.body);
   body.task_mask = 0;
-  if (!is_boxed(count, keywords)) {
+  if (!is_boxed(count, keywords) && context == nullptr) {
     body.boxed = 0;
     body.count = static_cast<std::uint32_t>(count);
     for (Py_ssize_t i = 0; i < count; ++i) {
@@ -179,6 +222,7 @@ bool fill_body(Record& record, PyObject* fn, PyObject* const* arguments, Py_ssiz
     body.count = 0;
     body.arguments[0] = tuple;
     body.arguments[1] = Py_XNewRef(keywords);
+    body.arguments[2] = Py_XNewRef(context);
   }
   body.callable = Py_NewRef(fn);
   return true;

@@ -1,5 +1,6 @@
 // The extension module polyreme._core. What every spawn and wait goes through is written against the C API; the rest is
 // bound with nanobind.
+#include "await_object.hpp"
 #include "capture.hpp"
 #include "context_object.hpp"
 #include "errors.hpp"
@@ -16,9 +17,9 @@
 
 NB_MODULE(_core, m) {
   namespace python = polyreme::python;
-  if (!python::add_error_types(m.ptr()) || !python::add_task_type(m.ptr()) || !python::add_space_types(m.ptr()) ||
-      !python::add_runtime_type(m.ptr()) || !python::add_context_type(m.ptr()) || !python::add_scope_type(m.ptr()) ||
-      !python::add_native_function_type(m.ptr()) || !python::prepare_captures()) {
+  if (!python::add_error_types(m.ptr()) || !python::add_task_type(m.ptr()) || !python::add_await_type() ||
+      !python::add_space_types(m.ptr()) || !python::add_runtime_type(m.ptr()) || !python::add_context_type(m.ptr()) ||
+      !python::add_scope_type(m.ptr()) || !python::add_native_function_type(m.ptr()) || !python::prepare_captures()) {
     throw nanobind::python_error();
   }
   python::add_graphs(m);

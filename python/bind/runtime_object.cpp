@@ -369,6 +369,16 @@ PyObject* wait_method(PyObject* self, PyObject* arguments) {
   Py_RETURN_TRUE;
 }
 
+/// Raises what bodies have raised since the last wait, as _wait() does; returns None if there is nothing.
+PyObject* report_method(PyObject* self, PyObject* /*unused*/) {
+  const EngineUse use(self);
+  Engine* const engine = use.get();
+  if (engine == nullptr) return nullptr;
+  const runtime::Failures failures = engine->take_failures();
+  if (!failures.roots.empty()) return raise_group(failures.roots, failures.cancelled);
+  Py_RETURN_NONE;
+}
+
 PyObject* producer_method(PyObject* self, PyObject* enter) {
   const EngineUse use(self);
   Engine* const engine = use.get();
@@ -484,6 +494,7 @@ PyMethodDef methods[] = {
     {"_open", &open, METH_VARARGS, nullptr},
     {"_close", &close, METH_O, nullptr},
     {"_wait", &wait_method, METH_VARARGS, nullptr},
+    {"_report", &report_method, METH_NOARGS, nullptr},
     {"_producer", &producer_method, METH_O, nullptr},
     {"_trace", &trace_method, METH_O, nullptr},
     {"_cancel_unstarted", &cancel_method, METH_NOARGS, nullptr},

@@ -132,9 +132,10 @@ PyObject* innermost(PyObject* fn) noexcept {
   return fn;
 }
 
-/// Functions of which a call runs nothing: it makes a coroutine or a generator, which nobody would go through. False
-/// with an error set.
-bool refuse_suspending(PyObject* fn) noexcept {
+/// Refuses functions of which a call runs nothing: it makes a generator, which nobody would go through. False with an
+/// error set. Says of others whether a call makes a coroutine.
+bool check_function(PyObject* fn, bool& makes_coroutine) noexcept {
+  makes_coroutine = false;
   PyObject* const function = innermost(fn);
   if (!PyFunction_Check(function)) return true;
   constexpr int kSuspending = CO_COROUTINE | CO_ASYNC_GENERATOR | CO_GENERATOR;
@@ -142,12 +143,16 @@ bool refuse_suspending(PyObject* fn) noexcept {
   const int flags = reinterpret_cast<const PyCodeObject*>(object.func_code)->co_flags;
   if ((flags & kSuspending) == 0) [[likely]]
     return true;
+  if ((flags & CO_COROUTINE) != 0) {
+    makes_coroutine = true;
+    return true;
+  }
   PyObject* const name = object.func_qualname;
-  if ((flags & (CO_COROUTINE | CO_ITERABLE_COROUTINE)) != 0) {
+  if ((flags & CO_ITERABLE_COROUTINE) != 0) {
     PyErr_Format(PyExc_TypeError,
-                 "%U is a coroutine function, and coroutines are not supported as bodies; spawn an ordinary function, "
-                 "which may run an event loop of its own: asyncio.run(%U(...))",
-                 name, name);
+                 "%U is a generator made a coroutine by types.coroutine, which cannot be a body; spawn an async def "
+                 "function",
+                 name);
   } else if ((flags & CO_ASYNC_GENERATOR) != 0) {
     PyErr_Format(PyExc_TypeError,
                  "%U is an async generator function, of which a call runs nothing; spawn an ordinary function that "
@@ -263,9 +268,11 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
   if (!is_native && PyCallable_Check(fn) == 0) {
     return PyErr_Format(PyExc_TypeError, "a task's body must be callable, not %R", fn);
   }
-  if (!is_native && !refuse_suspending(fn)) return nullptr;
-  if (is_native && keywords.traits.retries != 0) {
-    PyErr_SetString(PyExc_ValueError, "retries= for a native function, which cannot raise");
+  bool makes_coroutine = false;
+  if (!is_native && !check_function(fn, makes_coroutine)) return nullptr;
+  if ((is_native || makes_coroutine) && keywords.traits.retries != 0) {
+    PyErr_SetString(PyExc_ValueError, is_native ? "retries= for a native function, which cannot raise"
+                                                : "retries= for a coroutine function; repeat in the coroutine itself");
     return nullptr;
   }
   if (keywords.id != nullptr && !is_id(keywords.id)) {
@@ -274,6 +281,8 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
   drop_put_aside();
   const Owned<> own_keywords(copied(keywords.keywords));
   if (keywords.keywords != nullptr && own_keywords == nullptr && PyErr_Occurred() != nullptr) return nullptr;
+  const Owned<> context(makes_coroutine ? PyContext_CopyCurrent() : nullptr);
+  if (makes_coroutine && context == nullptr) return nullptr;
   BoundCall native_call;
   if (is_native && !bind_native(fn, arguments, count, own_keywords.get(), native_call)) return nullptr;
   // The handle, too, is made before the dependencies are read: an allocation may run the garbage collector, and that a
@@ -293,7 +302,9 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
   }
   // What else may run code between here and the commit: looking a name up, a tuple for the arguments, the caller.
   const bool tracing = engine.tracing();  // once: a trace may begin at any time
-  if (tracing || is_boxed(count, own_keywords.get()) || before_commit != nullptr) dependencies.keep_borrowed();
+  if (tracing || is_boxed(count, own_keywords.get()) || makes_coroutine || before_commit != nullptr) {
+    dependencies.keep_borrowed();
+  }
   std::string_view name;
   Owned<> name_owner;
   if ((keywords.name != nullptr || tracing) && !spawn_name(keywords, fn, tracing, name, name_owner)) return nullptr;
@@ -309,8 +320,8 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
     }
     if (keywords.traits.priority != 0) tasks::set_priority(record, keywords.traits.priority);
     if (keywords.traits.retries != 0) detail::set_retries(record, keywords.traits.retries, keywords.traits.backoff_ns);
-    const bool filled =
-        is_native ? fill_native_body(record, native_call) : fill_body(record, fn, arguments, count, own_keywords.get());
+    const bool filled = is_native ? fill_native_body(record, native_call)
+                                  : fill_body(record, fn, arguments, count, own_keywords.get(), context.get());
     if (!filled) {
       engine.abort_spawn(record);
       return nullptr;

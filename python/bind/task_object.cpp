@@ -1,5 +1,6 @@
 #include "task_object.hpp"
 
+#include "await_object.hpp"
 #include "body.hpp"
 #include "errors.hpp"
 #include "free_threading.hpp"
@@ -7,6 +8,7 @@
 #include "interpreter.hpp"
 #include "references.hpp"
 #include "runtime/engine.hpp"
+#include "task/awaiting.hpp"
 #include "task/record.hpp"
 #include "waiting.hpp"
 
@@ -127,6 +129,8 @@ PyObject* repr(PyObject* self) {
                                                      : "done";
   } else if ((flags & tasks::state::kSpawned) == 0) {
     what = "not spawned";
+  } else if (tasks::is_suspended(record)) {
+    what = "suspended";
   } else if ((flags & tasks::state::kStarted) != 0) {
     what = "running";
   }
@@ -173,14 +177,7 @@ PyObject* timeout_argument(PyObject* const* arguments, Py_ssize_t count, PyObjec
 PyObject* result(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
   PyObject* timeout = timeout_argument(arguments, count, names, "result");
   if (timeout == nullptr || !await_done(self, timeout)) return nullptr;
-  const Record& record = *cast(self)->record;
-  if (const std::exception_ptr failure = detail::failure_of(record)) {
-    watch_cycles(self);
-    return raise(failure);
-  }
-  PyObject* const value = result_object(record);
-  if (value != nullptr && PyObject_IS_GC(value) != 0) watch_cycles(self);
-  return value;
+  return result_or_raise(self);
 }
 
 PyObject* exception(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
@@ -323,10 +320,27 @@ PyMethodDef methods[] = {
      "Task[T] is a task whose body returns a T, in annotations."},
     {nullptr, nullptr, 0, nullptr}};
 
+PyAsyncMethods async_methods = [] {
+  PyAsyncMethods slots{};
+  slots.am_await = &await_task;
+  return slots;
+}();
+
 PyGetSetDef properties[] = {{"name", &get_name, nullptr, "The task's name or id, or a number.", nullptr},
                             {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 }  // namespace
+
+PyObject* result_or_raise(PyObject* task) {
+  const Record& record = *record_of(task);
+  if (const std::exception_ptr failure = detail::failure_of(record)) {
+    watch_cycles(task);
+    return raise(failure);
+  }
+  PyObject* const value = result_object(record);
+  if (value != nullptr && PyObject_IS_GC(value) != 0) watch_cycles(task);
+  return value;
+}
 
 PyTypeObject task_type = [] {
   PyTypeObject type = blank_type();
@@ -343,6 +357,7 @@ PyTypeObject task_type = [] {
   type.tp_doc = "Handle of a task, which is also its future. Made by Runtime.spawn, Runtime.task and spaces.";
   type.tp_methods = methods;
   type.tp_getset = properties;
+  type.tp_as_async = &async_methods;
   return type;
 }();
 

@@ -34,6 +34,9 @@ extern PyTypeObject task_type;
 /// A handle without a task, which may only be dropped, until its record is set. Null with an error set.
 [[nodiscard]] TaskObject* make_blank_task() noexcept;
 
+/// What result() gives once the task is done. New reference, or null with an error set.
+[[nodiscard]] PyObject* result_or_raise(PyObject* task);
+
 /// Lets the garbage collector look at a handle whose task may come to hold the handle itself: through the frames of an
 /// exception that its body raised, say. Handles in general are not worth its time.
 void watch_cycles(PyObject* task) noexcept;

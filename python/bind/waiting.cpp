@@ -1,5 +1,6 @@
 #include "waiting.hpp"
 
+#include "await_object.hpp"
 #include "errors.hpp"
 #include "interpreter.hpp"
 #include "runtime/threads.hpp"
@@ -86,10 +87,29 @@ const runtime::WaitHooks* hooks_here() noexcept {
   return on_main_thread() ? &hooks : nullptr;
 }
 
+/// The waits of a thread on which an event loop runs: bodies there would find themselves in that loop, and could not
+/// run one of their own.
+class LoopHere {
+ public:
+  LoopHere() : before_(runtime::this_thread.never_helps) {
+    PyObject* const loop = running_loop();
+    if (loop == nullptr) return;
+    Py_DECREF(loop);
+    runtime::this_thread.never_helps = true;
+  }
+  LoopHere(const LoopHere&) = delete;
+  LoopHere& operator=(const LoopHere&) = delete;
+  ~LoopHere() { runtime::this_thread.never_helps = before_; }
+
+ private:
+  const bool before_;
+};
+
 template <class Help, class Sleep>
 Waited wait(const runtime::Engine& engine, std::int64_t timeout_ns, Help&& help, Sleep&& sleep) {
   try {
     check_owned(engine);
+    const LoopHere loop;
     const EngineCall call;
     bool done = false;
     if (timeout_ns < 0) {

@@ -102,7 +102,7 @@ class Runtime(_core.Runtime):
             self._shut(cancel=True)
             return
         try:
-            self.wait()
+            self._wait_and_report(None)
         except KeyboardInterrupt:
             self._shut(cancel=True)
             raise
@@ -116,11 +116,32 @@ class Runtime(_core.Runtime):
             ExceptionGroup: what bodies raised since the last wait, each with a note that says where its task was
                 spawned.
             TimeoutError: `timeout` seconds passed first. Nothing is cancelled.
-            UsageError: called in a body, which would wait for itself.
+            UsageError: called in a body, which would wait for itself; or in a coroutine of asyncio, whose event loop
+                would stand still.
         """
-        if not self._wait(timeout, True):
+        if _loop_runs_here():
+            message = (
+                "polyreme: wait() would block the event loop that runs on this thread; use `await rt.wait_async()`, or "
+                "`async with` for the runtime"
+            )
+            raise _core.UsageError(message)
+        self._wait_and_report(timeout)
+
+    async def wait_async(self, timeout: float | None = None) -> None:
+        """Wait as wait() does, in asyncio, while the event loop goes on. Nothing is cancelled if this is.
+
+        Raises:
+            ExceptionGroup: what bodies raised since the last wait.
+            TimeoutError: `timeout` seconds passed first.
+            UsageError: no event loop of asyncio runs here.
+        """
+        _check_loop("wait_async()")
+        from polyreme._asyncio import run_in_thread
+
+        if not await run_in_thread(lambda: self._wait(timeout, False), None):
             message = f"tasks are still running after {timeout!r} s"
             raise TimeoutError(message)
+        self._report()
 
     def close(self, *, cancel: bool = False) -> None:
         """Wait for all tasks, end the workers and report failures as wait() does. Again: nothing.
@@ -136,9 +157,32 @@ class Runtime(_core.Runtime):
         if cancel:
             self._cancel_unstarted()
         try:
-            self.wait()
+            self._wait_and_report(None)
         finally:
             self._shut(cancel=cancel)
+
+    async def aclose(self, *, cancel: bool = False) -> None:
+        """Close as close() does, in asyncio, while the event loop goes on.
+
+        When this is cancelled, so are tasks that have not started; it then goes on when the runtime is closed.
+
+        Raises:
+            ExceptionGroup: what bodies raised since the last wait.
+            UsageError: no event loop of asyncio runs here.
+        """
+        if not self.closed:
+            _check_loop("aclose()")
+            await self._leave(cancel=cancel, report=True)
+
+    async def __aenter__(self) -> Runtime:
+        _check_loop("`async with` for a runtime")
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if not self.closed:
+            await self._leave(cancel=kind is not None, report=kind is None)
 
     def scope(self, *, cancel_on_error: bool = False) -> Scope:
         """Make a scope, for a `with` block: its tasks are waited for, fail and are cancelled together.
@@ -171,6 +215,36 @@ class Runtime(_core.Runtime):
     def __repr__(self) -> str:
         return "<Runtime closed>" if self.closed else f"<Runtime workers={self.workers}>"
 
+    def _wait_and_report(self, timeout: float | None) -> None:
+        if not self._wait(timeout, True):
+            message = f"tasks are still running after {timeout!r} s"
+            raise TimeoutError(message)
+
+    async def _leave(self, *, cancel: bool, report: bool) -> None:
+        from polyreme._asyncio import run_in_thread
+
+        def leave() -> None:
+            try:
+                if report:
+                    self._wait(None, True)
+            finally:
+                self._shut(cancel=cancel)
+
+        def hurry() -> None:
+            try:  # noqa: SIM105  # as elsewhere here
+                self._cancel_unstarted()
+            except _core.PolyremeError:  # it is closed just now
+                pass
+
+        if cancel:
+            hurry()
+        try:  # noqa: SIM105
+            # This thread, which the one that waits does not see waiting, spawns nothing more.
+            self._producer(False)
+        except _core.PolyremeError:  # it never was a producer
+            pass
+        await run_in_thread(leave, hurry)
+
     def _shut(self, *, cancel: bool) -> None:
         try:
             self._close(cancel)
@@ -194,6 +268,21 @@ class Runtime(_core.Runtime):
         import warnings
 
         warnings.warn(text, RuntimeWarning, stacklevel=2)
+
+
+def _loop_runs_here() -> bool:
+    # Who runs a loop has asyncio loaded.
+    get = getattr(sys.modules.get("asyncio.events"), "_get_running_loop", None)
+    return get is not None and get() is not None
+
+
+def _check_loop(what: str) -> None:
+    if not _loop_runs_here():
+        message = (
+            f"polyreme: {what} is for coroutines of asyncio, and no event loop runs on this thread; elsewhere, also in "
+            "the bodies of tasks, the call without `async` does the same"
+        )
+        raise _core.UsageError(message)
 
 
 class _Producer:

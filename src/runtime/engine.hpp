@@ -102,6 +102,7 @@ struct ThreadContext {
   std::uint64_t foreign_serial = 0;
   launch::Lane* foreign_lane = nullptr;
   bool forked = false;             ///< this is the child of a fork in the body below
+  bool never_helps = false;        ///< its waits run no bodies on it (an event loop runs there)
   bool holds_interpreter = false;  ///< a foreign thread says that it is inside (python/bind)
   const std::atomic<bool>* stop_helping =
       nullptr;  ///< once true, the thread helps no further with a wait for all tasks

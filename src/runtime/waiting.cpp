@@ -187,7 +187,7 @@ bool Engine::wait_done(Record& record, std::int64_t timeout_ns, const WaitHooks*
   if (self.current == &record) {
     throw UsageError("polyreme: " + detail::name_of(record) + " waits for itself; a body cannot use its own result");
   }
-  if (timeout_ns < 0 && self.nested < kMaxNested && tasks::try_claim(record)) {
+  if (timeout_ns < 0 && self.nested < kMaxNested && !self.never_helps && tasks::try_claim(record)) {
     run_above(*self.session, record);
     if (tasks::done(record)) return true;  // else it was suspended, and others will resume it
   }
@@ -285,7 +285,7 @@ bool Engine::block_outside(Record& record, std::int64_t timeout_ns, const WaitHo
 
 bool Engine::help_until_done(Record& record) {
   if (holds_slot_of(*this)) return false;
-  return tasks::done(record) || help_with(record);
+  return tasks::done(record) || (!this_thread.never_helps && help_with(record));
 }
 
 bool Engine::help_with(Record& record) {
@@ -314,7 +314,7 @@ void Engine::help_all() {
 bool Engine::help_until_quiescent() {
   if (holds_slot_of(*this)) return false;
   if (deck_.lanes.quiescent()) return true;
-  help_all();
+  if (!this_thread.never_helps) help_all();
   return deck_.lanes.quiescent();
 }
 
@@ -366,7 +366,7 @@ bool Engine::wait_scope(ScopeState& scope, std::int64_t timeout_ns, const WaitHo
       throw UsageError("polyreme: " + detail::name_of(*this_thread.current) +
                        " waits for the scope that it belongs to, and would wait for itself; wait outside its tasks");
     }
-    if (timeout_ns < 0) help_scope(*this_thread.session, scope);
+    if (timeout_ns < 0 && !this_thread.never_helps) help_scope(*this_thread.session, scope);
   }
   const WaiterHandle handle(new Waiter);
   Waiter& waiter = *handle.waiter;

@@ -39,7 +39,21 @@ PUBLIC = {
 
 # What users may rely on, class by class.
 MEMBERS = {
-    "Runtime": {"close", "closed", "producer", "scope", "space", "spawn", "stats", "task", "trace", "wait", "workers"},
+    "Runtime": {
+        "aclose",
+        "close",
+        "closed",
+        "producer",
+        "scope",
+        "space",
+        "spawn",
+        "stats",
+        "task",
+        "trace",
+        "wait",
+        "wait_async",
+        "workers",
+    },
     "Task": {"add_done_callback", "cancel", "cancelled", "done", "exception", "name", "result", "running"},
     "Context": {"cancelled", "name", "raise_if_cancelled"},
     "Space": {"name"},
