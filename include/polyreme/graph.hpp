@@ -184,6 +184,25 @@ class Graph {
   auto spawn(Fn&& fn, A&& a, B&& b, C&& c, std::source_location site = std::source_location::current()) {
     return spawn_with({}, {}, site, std::forward<Fn>(fn), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c));
   }
+  template <class Fn, class A, class B, class C, class D>
+    requires(detail::kIsNodeFunction<Fn>)
+  auto spawn(Fn&& fn, A&& a, B&& b, C&& c, D&& d, std::source_location site = std::source_location::current()) {
+    return spawn_with({}, {}, site, std::forward<Fn>(fn), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c),
+                      std::forward<D>(d));
+  }
+  template <class Fn, class A, class B, class C, class D, class E>
+    requires(detail::kIsNodeFunction<Fn>)
+  auto spawn(Fn&& fn, A&& a, B&& b, C&& c, D&& d, E&& e, std::source_location site = std::source_location::current()) {
+    return spawn_with({}, {}, site, std::forward<Fn>(fn), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c),
+                      std::forward<D>(d), std::forward<E>(e));
+  }
+  template <class Fn, class A, class B, class C, class D, class E, class F>
+    requires(detail::kIsNodeFunction<Fn>)
+  auto spawn(Fn&& fn, A&& a, B&& b, C&& c, D&& d, E&& e, F&& f,
+             std::source_location site = std::source_location::current()) {
+    return spawn_with({}, {}, site, std::forward<Fn>(fn), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c),
+                      std::forward<D>(d), std::forward<E>(e), std::forward<F>(f));
+  }
   /// The same with options, and any number of arguments.
   template <class Fn, class... Arguments>
     requires(detail::kIsNodeFunction<Fn>)
