@@ -111,6 +111,7 @@ struct SpawnOptions {
   After after = {};                         ///< what must be done before the body starts
   std::string_view name = {};               ///< for messages and traces
   int priority = 0;                         ///< 1, 0 or -1: who goes first in a slot's own queues
+  std::uint32_t cores = 1;                  ///< slots that the body holds, at most workers()
   std::int64_t retries = 0;                 ///< how often a repeatable() body that throws runs again
   std::chrono::nanoseconds backoff{0};      ///< the pause before that; each is twice the last
   std::source_location site = std::source_location::current();  ///< where errors say that it was spawned

@@ -461,7 +461,7 @@ PyCFunction method(Function* function) noexcept {
 
 PyMethodDef methods[] = {
     {"spawn", method(&spawn_method), METH_FASTCALL | METH_KEYWORDS,
-     "spawn($self, fn, /, *args, after=None, id=None, name=None, priority=0, retries=0, backoff=0.0, "
+     "spawn($self, fn, /, *args, after=None, id=None, name=None, priority=0, cores=1, retries=0, backoff=0.0, "
      "kwargs=None)\n--\n\n"
      "Spawn the call fn(*args, **kwargs) as a task and return its handle.\n\n"
      "A task among the arguments is a dependency and arrives as its result. The function runs as it is: nothing is\n"
@@ -476,7 +476,7 @@ PyMethodDef methods[] = {
      "    DuplicateIdError: the id was spawned before.\n    CycleError: the task would depend on itself.\n"
      "    RuntimeClosedError: the runtime is closed."},
     {"task", method(&task_method), METH_FASTCALL | METH_KEYWORDS,
-     "task($self, id=None, /, *args, after=None, name=None, priority=0, retries=0, backoff=0.0, kwargs=None, "
+     "task($self, id=None, /, *args, after=None, name=None, priority=0, cores=1, retries=0, backoff=0.0, kwargs=None, "
      "capture='value')\n--\n\n"
      "Spawn the decorated function as a task; its name becomes the handle.\n\n"
      "Closure variables, and module globals that the body names and that hold an int, float, bool, str, bytes or a "

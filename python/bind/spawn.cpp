@@ -12,6 +12,7 @@
 
 #include <array>
 #include <deque>
+#include <limits>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -201,6 +202,21 @@ bool parse_priority(PyObject* value, int& out) {
   return true;
 }
 
+bool parse_cores(PyObject* value, std::uint32_t& out) {
+  if (!PyLong_CheckExact(value)) {
+    PyErr_Format(PyExc_TypeError, "cores=%R; it is an int from 1 to the runtime's number of workers", value);
+    return false;
+  }
+  int overflow = 0;
+  const long number = PyLong_AsLongAndOverflow(value, &overflow);
+  if (overflow != 0 || number < 1 || number > std::numeric_limits<int>::max()) {
+    PyErr_Format(PyExc_ValueError, "cores=%R; it is an int from 1 to the runtime's number of workers", value);
+    return false;
+  }
+  out = static_cast<std::uint32_t>(number);
+  return true;
+}
+
 bool parse_retries(PyObject* value, std::int64_t& out) {
   int overflow = 0;
   const long number = PyLong_CheckExact(value) ? PyLong_AsLongAndOverflow(value, &overflow) : -1;
@@ -241,6 +257,8 @@ bool parse_keywords(PyObject* const* values, PyObject* names, const char* functi
       out.keywords = value;
     } else if (keyword_is(name, "priority")) {
       if (value != nullptr && !parse_priority(value, out.traits.priority)) return false;
+    } else if (keyword_is(name, "cores")) {
+      if (value != nullptr && !parse_cores(value, out.traits.cores)) return false;
     } else if (keyword_is(name, "retries")) {
       if (value != nullptr && !parse_retries(value, out.traits.retries)) return false;
     } else if (keyword_is(name, "backoff")) {
@@ -248,10 +266,11 @@ bool parse_keywords(PyObject* const* values, PyObject* names, const char* functi
     } else if (is_decorator && keyword_is(name, "capture")) {
       out.capture = value;
     } else {
-      PyErr_Format(
-          PyExc_TypeError,
-          "%s() got an unexpected keyword argument %R; it takes after, name, priority, retries, backoff, kwargs%s",
-          function, name, is_decorator ? " and capture (the id comes first)" : " and id (for the body: kwargs={...})");
+      PyErr_Format(PyExc_TypeError,
+                   "%s() got an unexpected keyword argument %R; it takes after, name, priority, cores, retries, "
+                   "backoff, kwargs%s",
+                   function, name,
+                   is_decorator ? " and capture (the id comes first)" : " and id (for the body: kwargs={...})");
       return false;
     }
   }
@@ -277,6 +296,11 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
   }
   if (keywords.id != nullptr && !is_id(keywords.id)) {
     return PyErr_Format(PyExc_TypeError, "id= is an entry of a space, such as T[3], not %R", keywords.id);
+  }
+  if (keywords.traits.cores > engine.workers()) {
+    return PyErr_Format(PyExc_ValueError,
+                        "cores=%u on a runtime with workers=%u; a task has at most as many cores as there are workers",
+                        keywords.traits.cores, engine.workers());
   }
   drop_put_aside();
   const Owned<> own_keywords(copied(keywords.keywords));
@@ -319,6 +343,7 @@ PyObject* spawn(runtime::Engine& engine, PyObject* fn, PyObject* const* argument
       record.flags |= tasks::kForeignSite;
     }
     if (keywords.traits.priority != 0) tasks::set_priority(record, keywords.traits.priority);
+    if (keywords.traits.cores != 1) tasks::set_cores(record, keywords.traits.cores);
     if (keywords.traits.retries != 0) detail::set_retries(record, keywords.traits.retries, keywords.traits.backoff_ns);
     const bool filled = is_native ? fill_native_body(record, native_call)
                                   : fill_body(record, fn, arguments, count, own_keywords.get(), context.get());

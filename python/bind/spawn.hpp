@@ -13,6 +13,7 @@ namespace polyreme::python {
 /// What a spawn says of the task besides objects.
 struct SpawnTraits {
   int priority = 0;
+  std::uint32_t cores = 1;
   std::int64_t retries = 0;     ///< how often a body that raises runs again
   std::int64_t backoff_ns = 0;  ///< the pause before that
 };

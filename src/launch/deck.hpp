@@ -5,9 +5,11 @@
 #include "launch/domain.hpp"
 #include "launch/lane.hpp"
 #include "launch/slot_pool.hpp"
+#include "launch/victims.hpp"
 #include "task/entry.hpp"
 
 #include <cstdint>
+#include <vector>
 
 namespace polyreme::launch {
 
@@ -24,6 +26,7 @@ struct Deck {
   SlotPool pool;
   LaneTable lanes;
   InterpreterGate gate;
+  std::vector<VictimOrder> victims;    ///< by slot: whom to steal from first; empty: from anybody
   std::uint32_t max_ready = 0;         ///< ready tasks in the lane of a foreign thread over which it sleeps
   Interpreter* interpreter = nullptr;  ///< see use()
 

@@ -21,6 +21,10 @@
 // not run next ahead of the queues while an urgent one waits. Thieves, too, take a lane's highest first. Every second
 // fair turn begins at the other end, so that work that feeds itself starves none of a lower priority.
 //
+// Several slots. A session may hold more slots than the one whose lane it uses; it only keeps them for the runtime.
+// When somebody collects slots, a holder gives its up between two tasks, but not before it has looked for a task once:
+// so those that need one slot and those that need several take turns.
+//
 // Port is the runtime: `Entry* run(Entry&, Lane&)` runs one task and returns one that it made ready for this thread,
 // or null.
 #pragma once
@@ -33,7 +37,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
+#include <vector>
 
 namespace polyreme::launch {
 
@@ -58,7 +64,15 @@ class Session {
     slot_ = slot;
     searching_ = searching;
     lane_ = &deck_.lanes[slot];
+    begin_turn();
   }
+  /// The next look for a task comes before the slot is given to who collects.
+  void begin_turn() noexcept { turn_begin_ = tick_; }
+  /// The thread will join the pool again when it has lost its slot.
+  void set_joins() noexcept { joins_ = true; }
+  /// Slots besides slot().
+  void hold_more(std::span<const std::uint32_t> slots) { more_.assign(slots.begin(), slots.end()); }
+  [[nodiscard]] std::vector<std::uint32_t> take_more() noexcept { return std::exchange(more_, {}); }
   [[nodiscard]] std::uint32_t slot() const noexcept { return slot_; }
   [[nodiscard]] Lane& lane() noexcept { return *lane_; }
   [[nodiscard]] bool searching() const noexcept { return searching_; }
@@ -143,9 +157,10 @@ class Session {
 
  private:
   bool hand_over() {
+    if (tick_ == turn_begin_ && !deck_.pool.resumer_waits()) return false;
     stop_searching(true);
     leave_interpreter();
-    return deck_.pool.yield_slot(slot_);
+    return deck_.pool.yield_slot(slot_, joins_);
   }
 
   void run_chain(tasks::Entry* entry) {
@@ -340,6 +355,8 @@ class Session {
 
   /// Takes half of some lane's queue: one to run, the rest to the own queue.
   tasks::Entry* steal_from(Domain domain, bool foreign_only) {
+    if (!deck_.victims.empty() && !foreign_only) [[unlikely]]
+      return steal_nearest(domain);
     const std::uint32_t count = deck_.lanes.size();
     const std::uint32_t begin = foreign_only ? 0 : static_cast<std::uint32_t>(next_random() % count);
     for (std::uint32_t i = 0; i < count; ++i) {
@@ -348,6 +365,23 @@ class Session {
       if (&lane == lane_ || (foreign_only && lane.slot != ~0U)) continue;
       if (tasks::Entry* entry = steal_half_of(lane, domain, foreign_only && lowest_first()); entry != nullptr) {
         return entry;
+      }
+    }
+    return nullptr;
+  }
+
+  /// Foreign threads are nowhere: after the slots of the same node, before those of others.
+  tasks::Entry* steal_nearest(Domain domain) {
+    const VictimOrder& order = deck_.victims[slot_];
+    for (const Distance which : {Distance::kSameCore, Distance::kSameCache, Distance::kSameNode, Distance::kFar}) {
+      if (which == Distance::kFar) {
+        if (tasks::Entry* entry = steal_from(domain, true); entry != nullptr) return entry;
+      }
+      const std::span<const std::uint32_t> victims = order.at(which);
+      const std::size_t begin = victims.empty() ? 0 : next_random() % victims.size();
+      for (std::size_t i = 0; i < victims.size(); ++i) {
+        Lane& lane = deck_.lanes[victims[(begin + i) % victims.size()]];
+        if (tasks::Entry* entry = steal_half_of(lane, domain, false); entry != nullptr) return entry;
       }
     }
     return nullptr;
@@ -394,6 +428,9 @@ class Session {
   Deck& deck_;
   Lane* lane_ = nullptr;
   std::uint32_t slot_ = kNoSlot;
+  std::vector<std::uint32_t> more_;
+  bool joins_ = false;
+  std::uint32_t turn_begin_ = 0;  ///< tick at which the slot was boarded
   std::uint32_t tick_ = 0;
   std::uint32_t last_turn_ = 0;               ///< tick of the last fair_turn()
   std::array<bool, 2> taken_from_foreign_{};  ///< by domain: since it was last asked in a turn

@@ -44,6 +44,11 @@ std::uint32_t SlotPool::join(Seat& seat) {
   {
     const sync::Mutex::Guard guard(mutex_);
     if (stopping_) return kNoSlot;
+    if (!granted_.empty()) {
+      seat.granted = granted_.front();
+      granted_.pop_front();
+      return seat.granted->slots.front();
+    }
     if (!free_.empty()) return take_locked();
     add_parked(seat);
   }
@@ -65,17 +70,46 @@ std::uint32_t SlotPool::resume(Seat& seat) {
       idle_.fetch_sub(kOneFree, sync::memory_order_seq_cst);
       return slot;
     }
+    if (std::uint32_t slot = kNoSlot; collector_.take_back(slot)) return slot;
     resumers_.push_back(&seat);
     wanted_.fetch_add(1, sync::memory_order_relaxed);
   }
   return await_slot(seat);
 }
 
-bool SlotPool::yield_slot(std::uint32_t slot) {
+bool SlotPool::yield_slot(std::uint32_t slot, bool joins) {
   const sync::Mutex::Guard guard(mutex_);
-  if (resumers_.empty()) return false;
-  hand_over_locked(slot);
+  if (!resumers_.empty()) {
+    hand_over_locked(slot);
+    return true;
+  }
+  if (!collector_.wants()) return false;
+  collector_.offer(slot);
+  settle_locked(joins);
   return true;
+}
+
+void SlotPool::collect(Request& request) {
+  const sync::Mutex::Guard guard(mutex_);
+  collector_.add(request);
+  settle_locked(false);
+}
+
+std::uint32_t SlotPool::resume_with(Request& request) {
+  {
+    const sync::Mutex::Guard guard(mutex_);
+    collector_.add(request);
+    settle_locked(false);
+  }
+  return await_slot(*request.resumer);
+}
+
+SlotPool::Request* SlotPool::abandon_request() noexcept {
+  const sync::Mutex::Guard guard(mutex_);
+  if (granted_.empty()) return nullptr;
+  Request* const abandoned = granted_.front();
+  granted_.pop_front();
+  return abandoned;
 }
 
 void SlotPool::stop() {
@@ -89,6 +123,7 @@ void SlotPool::stop() {
       seat->parked = false;
       seat->slot.set(kNoSlot);
     }
+    abandon_tasks_locked();
   }
   for (Seat* seat : leaving)
     seat->parker.unpark();
@@ -115,9 +150,60 @@ void SlotPool::hand_over_locked(std::uint32_t slot) {
   seat->parker.unpark();
 }
 
+/// Gives the slot to the thread that parked last.
+void SlotPool::wake_locked(std::uint32_t slot, Request* granted) {
+  Seat* const seat = parked_.back();
+  remove_parked(*seat);
+  seat->slot.set(slot);
+  seat->granted = granted;
+  seat->parker.unpark();
+}
+
+/// Moves free slots to whoever collects, and hands out what that completes. `caller_joins`: the calling thread will
+/// join() at once, and spares another one the wake.
+void SlotPool::settle_locked(bool caller_joins) {
+  while (true) {
+    while (collector_.wants() && !free_.empty()) {
+      idle_.fetch_sub(kOneFree, sync::memory_order_seq_cst);
+      collector_.offer(free_.back());
+      free_.pop_back();
+    }
+    auto* const request = static_cast<Request*>(collector_.take_complete());
+    if (request == nullptr) break;
+    if (request->resumer != nullptr) {
+      request->resumer->slot.set(request->slots.front());
+      request->resumer->parker.unpark();
+    } else if (parked_.empty() || caller_joins) {
+      granted_.push_back(request);
+    } else {
+      wake_locked(request->slots.front(), request);
+    }
+  }
+  if (collector_.wants() != collecting_) {
+    collecting_ = !collecting_;
+    wanted_.fetch_add(collecting_ ? kSomeoneCollects : 0U - kSomeoneCollects, sync::memory_order_relaxed);
+  }
+}
+
+/// All tasks are done, so those that wait for slots were cancelled. A body may wait for slots still: all are for it.
+void SlotPool::abandon_tasks_locked() {
+  const auto set_free = [this](std::uint32_t slot) {
+    free_.push_back(slot);
+    idle_.fetch_add(kOneFree, sync::memory_order_seq_cst);
+  };
+  for (Request* const granted : granted_)
+    std::ranges::for_each(granted->slots, set_free);
+  while (Collecting* const task = collector_.abandon_task())
+    granted_.push_back(static_cast<Request*>(task));
+  for (std::uint32_t slot = kNoSlot; collector_.take_back(slot);)
+    set_free(slot);
+  settle_locked(false);
+}
+
 void SlotPool::add_parked(Seat& seat) {
   seat.parked = true;
   seat.slot.set(kNoSlot);
+  seat.granted = nullptr;
   parked_.push_back(&seat);
 }
 

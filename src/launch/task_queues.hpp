@@ -19,8 +19,8 @@ namespace polyreme::launch {
 
 using TaskQueue = sync::StealDeque<tasks::Entry*>;
 
-inline constexpr std::array<std::int8_t, 3> kHighestFirst{1, 0, -1};
-inline constexpr std::array<std::int8_t, 3> kLowestFirst{-1, 0, 1};
+inline constexpr std::array<int, 3> kHighestFirst{1, 0, -1};
+inline constexpr std::array<int, 3> kLowestFirst{-1, 0, 1};
 
 class TaskQueues {
  public:

@@ -19,6 +19,15 @@ void set_priority(Record& record, int priority) {
   tasks::set_priority(record, priority);
 }
 
+void set_cores(Record& record, std::uint32_t cores) {
+  const std::uint32_t workers = Engine::of(record).workers();
+  if (cores < 1 || cores > workers) {
+    throw UsageError("polyreme: cores=" + std::to_string(cores) + " on a runtime with workers=" +
+                     std::to_string(workers) + "; a task has from 1 core to as many as there are workers");
+  }
+  tasks::set_cores(record, cores);
+}
+
 bool is_done(const Record& record) noexcept {
   return tasks::done(record);
 }

@@ -125,6 +125,7 @@ void Engine::abort_spawn(Record& record) noexcept {
   graph::for_each_block(record, [this](void* block) { free_block(block); });
   record.scalar_result = false;
   record.flags = 0;
+  if (record.rare != nullptr) record.rare->cores = 1;
   const bool was_named = record.rare != nullptr && record.rare->space != nullptr;
   if (record.rare != nullptr && record.rare->space != nullptr) {
     record.rare->space->note_unspawned();
@@ -256,8 +257,18 @@ void Engine::make_ready(Record& record, launch::Lane& lane) {
   } else if ((record.flags & tasks::kFullRoad) == 0) {
     deck_.push(lane, record);
   } else {
+    take_full_road(record, lane);
+  }
+}
+
+void Engine::take_full_road(Record& record, launch::Lane& lane) {
+  if (record.rare == nullptr || record.rare->cores == 1) {
     POLYREME_CHECK(full_road_ != nullptr);
     full_road_(full_road_stage_, record);
+  } else if ((record.state.load(sync::memory_order_relaxed) & tasks::state::kPoisoned) != 0) {
+    deck_.push(lane, record);  // its body will not run, so it needs nothing
+  } else {
+    collect_for(record);
   }
 }
 

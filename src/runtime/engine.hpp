@@ -4,8 +4,8 @@
 //
 // Parts: engine.cpp (spawn, run, completion), scopes.cpp, repeating.cpp (retries), cancelling.cpp (cancellation, on
 // request and by a failed predecessor), waiting.cpp (waits, helping, stalls), suspending.cpp (bodies that wait without
-// a thread), diagnose.cpp (what a stall is due to), shutdown.cpp (start, close, end of life), threads.hpp/.cpp (which
-// lane belongs to the calling thread).
+// a thread), diagnose.cpp (what a stall is due to), cores.cpp (tasks of several cores), shutdown.cpp (start, close, end
+// of life), threads.hpp/.cpp (which lane belongs to the calling thread).
 //
 // Lifetime. close() runs everything down and joins the workers. The memory of records must outlive that: handles may be
 // dropped at any later time by any thread. So a closed engine stays in a graveyard until as many blocks were freed as
@@ -275,6 +275,7 @@ class Engine final : public graph::RecordSource {
   std::uint64_t next_id(launch::Lane& lane) noexcept;
   void link(tasks::Record& record, std::span<tasks::Record* const> predecessors, launch::Lane& lane);
   void make_ready(tasks::Record& record, launch::Lane& lane);
+  void take_full_road(tasks::Record& record, launch::Lane& lane);
   void check_process() const;
   void check_forked_body(bool failed) const noexcept;
   tasks::Record& fill_claimed(tasks::Record& record, const detail::BodyOps& ops, std::source_location site,
@@ -371,7 +372,13 @@ class Engine final : public graph::RecordSource {
   Slept sleep(Waiter& waiter, std::int64_t timeout_ns, const WaitHooks* hooks, Over&& over);
   void ensure_spare();
   void forget_blocked(bool is_worker) noexcept;
-  void pin_to(std::uint32_t slot) noexcept;
+
+  // cores.cpp
+  void collect_for(tasks::Record& record);
+  void run_collected(Session& session, launch::SlotPool::Request& granted);
+  void give_back(const std::vector<std::uint32_t>& slots);
+  void board_again(Session& session, launch::SlotPool::Seat& seat, std::uint32_t count);
+  void drop_requests() noexcept;
 
   // diagnose.cpp
   struct Findings;

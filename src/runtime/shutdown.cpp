@@ -14,9 +14,8 @@
 
 #include "runtime/engine.hpp"
 #include "runtime/threads.hpp"
+#include "runtime/topology.hpp"
 #include "trace/recorder.hpp"
-
-#include <hwloc.h>
 
 #include <sched.h>
 
@@ -38,37 +37,6 @@ Graveyard& graveyard() {
   static auto* const instance = new Graveyard;
   return *instance;
 }
-
-/// The machine as this process may use it.
-class Topology {
- public:
-  Topology() {
-    if (hwloc_topology_init(&topology_) != 0) return;
-    if (hwloc_topology_load(topology_) != 0) {
-      hwloc_topology_destroy(topology_);
-      topology_ = nullptr;
-      return;
-    }
-    const int cores = hwloc_get_nbobjs_by_type(topology_, HWLOC_OBJ_CORE);
-    for (int i = 0; i < cores; ++i) {
-      cores_.push_back(hwloc_get_obj_by_type(topology_, HWLOC_OBJ_CORE, static_cast<unsigned>(i)));
-    }
-  }
-  Topology(const Topology&) = delete;
-  Topology& operator=(const Topology&) = delete;
-  ~Topology() = delete;
-
-  /// Binds the calling thread to the core that slot `slot` stands for. Binding is a hint: errors are not.
-  void bind(std::uint32_t slot) noexcept {
-    if (cores_.empty()) return;
-    const hwloc_obj_t core = cores_[slot % cores_.size()];
-    static_cast<void>(hwloc_set_cpubind(topology_, core->cpuset, HWLOC_CPUBIND_THREAD));
-  }
-
- private:
-  hwloc_topology_t topology_ = nullptr;
-  std::vector<hwloc_obj_t> cores_;
-};
 
 std::uint32_t usable_cores() noexcept {
   // Respects the affinity mask, unlike a count of what is plugged in.
@@ -100,6 +68,7 @@ Engine::Engine(EngineOptions options)
   deck_.max_ready = options_.max_ready;
   for (std::uint32_t slot = 0; slot < slots_; ++slot)
     deck_.lanes.add(depot_, slot);
+  if (options_.pin) deck_.victims = launch::victim_orders(this_machine().places(slots_));
 }
 
 Engine::~Engine() = default;  // here, where trace::Recorder is complete
@@ -130,12 +99,6 @@ Engine* Engine::open(EngineOptions options) {
 void Engine::start_worker_locked() {
   threads_.reserve(threads_.size() + 1);
   threads_.emplace_back([this] { worker_main(); });
-}
-
-void Engine::pin_to(std::uint32_t slot) noexcept {
-  const std::lock_guard lock(threads_mutex_);
-  static auto* const topology = new Topology;  // never destroyed: a runtime may be closed by a static destructor
-  topology->bind(slot);
 }
 
 launch::Lane& Engine::add_foreign_lane() {
@@ -169,6 +132,7 @@ void Engine::close() {
     } while (!leaving.empty());
   }
   drop_stale_entries();
+  drop_requests();
   for (const auto& space : live_spaces())
     space->close();
   closed_.store(true, std::memory_order_release);

@@ -4,7 +4,8 @@
 // nothing of the body is left on this thread's stack, the record is entered into the task's list (graph/awaiting.hpp);
 // from that moment another thread may run it. A suspended body holds neither slot nor thread nor memory besides its
 // record and its frame. Once the awaited task is done, the thread that completed it puts the record into its own queue,
-// as a task that became ready, and the next part of the body runs wherever it is taken from there.
+// as a task that became ready (one of several cores collects them again), and the next part of the body runs wherever
+// it is taken from there.
 //
 // What has to find suspended bodies, the search for circles, finds their records by marks in the slab: a list of them
 // would cost two locks a wait.
@@ -69,12 +70,12 @@ void Engine::resume(Record& record) noexcept {
   const bool elsewhere = (record.pending.load(sync::memory_order_relaxed) & tasks::await_word::kElsewhere) != 0;
   base::BlockDepot::unmark(&record);
   if (!elsewhere) {
-    deck_.push(lane_for(*this), record);
+    make_ready(record, lane_for(*this));
     return;
   }
   // On a thread of another engine: this one must not be closed and reaped meanwhile.
   tasks::add_reference(record);
-  deck_.push(lane_for(*this), record);
+  make_ready(record, lane_for(*this));
   lose_producer();  // not before the push, or there would be nothing left to wait for in between
   release(record);
 }

@@ -23,7 +23,9 @@
 #include "runtime/captured_graph.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/threads.hpp"
+#include "runtime/topology.hpp"
 
+#include <array>
 #include <chrono>
 #include <system_error>
 
@@ -248,16 +250,18 @@ bool Engine::sleep_without_slot(Session& session, Waiter& waiter, std::int64_t t
   session.leave_interpreter();
   // From here to resume() the thread has no slot: it counts as foreign.
   self.session_serial = 0;
+  const std::vector<std::uint32_t> more = session.take_more();
   waiter.on_slot = true;
   waiter.has_deadline = timeout_ns >= 0;
   register_waiter(waiter);
   deck_.pool.give_up(
       session.slot(), session.searching(), [this] { return deck_.any_work(); }, [this] { on_all_idle_locked(); });
   session.clear_searching();
+  give_back(more);
   const Slept slept = sleep(waiter, timeout_ns, nullptr, over);
   timed_out = slept == Slept::kTimeout;
   launch::SlotPool::Seat own_seat;
-  session.board(deck_.pool.resume(is_worker ? *self.seat : own_seat), false);
+  board_again(session, is_worker ? *self.seat : own_seat, static_cast<std::uint32_t>(1 + more.size()));
   // Not before: in between all slots may be idle, and the list must tell a diagnosis that this thread goes on.
   const std::exception_ptr error = unregister_waiter(waiter);
   self.session_serial = serial_;
@@ -650,10 +654,16 @@ void Engine::worker_main() {
   std::uint32_t pinned = launch::kNoSlot;
   self.session = &session;
   self.seat = &seat;
+  session.set_joins();
   while (slot != launch::kNoSlot) {
-    if (options_.pin && slot != pinned) pin_to(pinned = slot);
-    session.board(slot, true);
+    launch::SlotPool::Request* const granted = std::exchange(seat.granted, nullptr);
+    if (options_.pin && slot != pinned) this_machine().bind(std::array{pinned = slot});
+    session.board(slot, granted == nullptr);
     self.session_serial = serial_;
+    if (granted != nullptr) {
+      run_collected(session, *granted);
+      pinned = session.slot();
+    }
     const Session::Stop stop = session.work([] { return false; });
     self.session_serial = 0;
     if (stop == Session::Stop::kLostSlot) {

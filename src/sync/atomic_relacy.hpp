@@ -13,7 +13,9 @@
 //   - seq_cst loads see the newest seq_cst write, or a newer one.
 #pragma once
 
-// Everything that Relacy's macros below would break comes first.
+// Everything that Relacy's macros would break comes first.
+#include <stop_token>
+
 #include <relacy/relacy.hpp>
 
 #include <chrono>

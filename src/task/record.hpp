@@ -99,6 +99,7 @@ struct Retry {
 
 /// What few tasks have; a plain task has none of it.
 struct Rare {
+  std::uint32_t cores = 1;                   ///< slots that the body holds while it runs
   Label label;                               ///< for messages and traces
   std::exception_ptr failure;                ///< what result() throws: the body's exception, or why it never ran
   std::exception_ptr doom;                   ///< instead of `failure`, which a predecessor may be writing just then
@@ -221,6 +222,12 @@ inline void set_priority(Record& record, int priority) noexcept {
 [[nodiscard]] inline Rare& rare_of(Record& record) {
   if (record.rare == nullptr) record.rare = new Rare;
   return *record.rare;
+}
+
+/// building. A task of several cores takes the full road.
+inline void set_cores(Record& record, std::uint32_t cores) {
+  rare_of(record).cores = cores;
+  if (cores > 1) record.flags |= kFullRoad;
 }
 
 [[nodiscard]] inline bool done(const Record& record) noexcept {

@@ -104,8 +104,14 @@ def test_everything_is_documented(name: str) -> None:
 @pytest.mark.parametrize(
     ("function", "signature"),
     [
-        (pr.Runtime.spawn, "(self, fn, /, *args, after=None, id=None, name=None, priority=0, retries=0, backoff=0.0, kwargs=None)"),
-        (pr.Runtime.task, "(self, id=None, /, *args, after=None, name=None, priority=0, retries=0, backoff=0.0, kwargs=None, capture='value')"),
+        (
+            pr.Runtime.spawn,
+            "(self, fn, /, *args, after=None, id=None, name=None, priority=0, cores=1, retries=0, backoff=0.0, kwargs=None)",
+        ),
+        (
+            pr.Runtime.task,
+            "(self, id=None, /, *args, after=None, name=None, priority=0, cores=1, retries=0, backoff=0.0, kwargs=None, capture='value')",
+        ),
         (pr.Runtime.space, "(self, name, /)"),
         (pr.Runtime.stats, "(self, /)"),
         (pr.Task.result, "(self, /, timeout=None)"),

@@ -68,6 +68,8 @@ enum class Domain : std::uint8_t { kNative = 0, kInterpreter = 1 };
                                         std::span<const std::int64_t> index, Domain domain = Domain::kNative);
 /// Between begin_spawn and commit_spawn. @throws UsageError unless it is -1, 0 or 1.
 void set_priority(Record& record, int priority);
+/// The same. @throws UsageError unless it is from 1 to the runtime's number of slots.
+void set_cores(Record& record, std::uint32_t cores);
 /// For a record that is being built, with a body whose run() leaves it in place when it throws: it runs again, up to
 /// `retries` times, after pauses of which the first is `backoff_ns`. @throws UsageError for numbers below 0.
 void set_retries(Record& record, std::int64_t retries, std::int64_t backoff_ns);

@@ -68,6 +68,7 @@ auto Runtime::spawn_with(const SpawnOptions* options, std::source_location site,
           : detail::begin_spawn(*engine_, ops, site);
   try {
     if (options != nullptr && options->priority != 0) detail::set_priority(record, options->priority);
+    if (options != nullptr && options->cores != 1) detail::set_cores(record, options->cores);
     if constexpr (kRepeats) {
       detail::set_retries(record, options == nullptr ? 0 : options->retries,
                           options == nullptr ? 0 : options->backoff.count());

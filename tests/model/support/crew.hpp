@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <new>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -75,14 +76,17 @@ class Crew {
 
   /// A task that is ready from the start.
   void spawn(launch::Lane& lane, Body body, detail::Domain domain = detail::Domain::kNative) {
-    Task& task = make_task(1);
-    task.id = tasks_.size();
-    task.domain = domain;
-    task.argument.set(kResult);
-    tasks_.push_back(&task);
-    bodies_.push_back(std::move(body));
-    lane.spawned.add(1);
-    deck.push(lane, task);
+    deck.push(lane, add_task(lane, std::move(body), domain));
+  }
+
+  /// A task that needs several slots, ready from the start.
+  void collect(launch::Lane& lane, std::uint32_t cores, Body body) {
+    Task& task = add_task(lane, std::move(body), detail::Domain::kNative);
+    requests_.push_back(std::make_unique<launch::SlotPool::Request>());
+    launch::SlotPool::Request& request = *requests_.back();
+    request.count = cores;
+    request.task = &task;
+    deck.pool.collect(request);
   }
 
   /// What a worker thread does from start to end.
@@ -91,9 +95,12 @@ class Crew {
     const SessionPlace place(*this, thread);
     Session& session = place.session();
     contexts_[thread] = {&session, &seat};
+    session.set_joins();
     std::uint32_t slot = deck.pool.join(seat);
     while (slot != launch::kNoSlot) {
-      session.board(slot, true);
+      launch::SlotPool::Request* const granted = std::exchange(seat.granted, nullptr);
+      session.board(slot, granted == nullptr);
+      if (granted != nullptr) run_collected(session, *granted);
       if (session.work([] { return false; }) == Session::Stop::kLostSlot) {
         slot = deck.pool.join(seat);
         continue;
@@ -125,10 +132,21 @@ class Crew {
     const bool was_inside = session.inside();
     --running_;
     session.leave_interpreter();
+    const std::vector<std::uint32_t> more = session.take_more();
     give_up(session.slot(), session.searching());
     session.clear_searching();
+    give_back(more);
     until.park();
-    session.board(deck.pool.resume(*self.seat), false);
+    if (more.empty()) {
+      session.board(deck.pool.resume(*self.seat), false);
+    } else {
+      launch::SlotPool::Request request;
+      request.count = static_cast<std::uint32_t>(more.size() + 1);
+      request.rank = launch::Collector::kResumes;
+      request.resumer = self.seat;
+      session.board(deck.pool.resume_with(request), false);
+      hold_more(session, request);
+    }
     hold(session.slot());
     if (was_inside) session.enter_interpreter();
   }
@@ -197,6 +215,35 @@ class Crew {
     launch::SlotPool::Seat* seat = nullptr;
   };
 
+  Task& add_task(launch::Lane& lane, Body body, detail::Domain domain) {
+    Task& task = make_task(1);
+    task.id = tasks_.size();
+    task.domain = domain;
+    task.argument.set(kResult);
+    tasks_.push_back(&task);
+    bodies_.push_back(std::move(body));
+    lane.spawned.add(1);
+    return task;
+  }
+
+  void run_collected(Session& session, const launch::SlotPool::Request& granted) {
+    hold_more(session, granted);
+    static_cast<void>(run(*granted.task, session.lane()));
+    give_back(session.take_more());
+    session.begin_turn();
+  }
+  void hold_more(Session& session, const launch::SlotPool::Request& granted) {
+    require(granted.slots.size() == granted.count, "a task got another number of slots than it needs");
+    session.hold_more(std::span(granted.slots).subspan(1));
+    for (std::size_t i = 1; i < granted.slots.size(); ++i)
+      hold(granted.slots[i]);
+  }
+  void give_back(const std::vector<std::uint32_t>& slots) {
+    running_ -= static_cast<std::uint32_t>(slots.size());
+    for (const std::uint32_t slot : slots)
+      deck.pool.give_back(slot, [this] { return deck.any_work(); }, [this] { on_all_idle_locked(); });
+  }
+
   /// A body begins, or goes on, on `slot`. Its other holders were there before, or the checker sees a race.
   void hold(std::uint32_t slot) {
     require(++running_ <= slot_states_.size(), "more bodies run than there are slots");
@@ -217,6 +264,7 @@ class Crew {
   // Seen by the checker alone.
   std::vector<Task*> tasks_;
   std::vector<Body> bodies_;
+  std::vector<std::unique_ptr<launch::SlotPool::Request>> requests_;
   std::size_t ran_ = 0;
   std::uint32_t running_ = 0;
 };

@@ -23,18 +23,16 @@ inline constexpr int kResult = 42;
 
 /// A record that is being built, as the engine hands it out.
 [[nodiscard]] inline Task& make_task(std::uint64_t references) {
-  auto* task = new Task{{.state{},
-                         .successors{},
-                         .pending{},
-                         .domain{},
-                         .unused{},
-                         .flags{},
-                         .rare{},
-                         .id{},
-                         .edges{},
-                         .body{},
-                         .ops{},
-                         .site{.here{}}},
+  // In the order of the members: bases take no names.
+  auto* task = new Task{{{{}},              // state
+                         {{}, {}, {}, {}},  // the entry
+                         {},
+                         {},
+                         {},
+                         {},
+                         {},
+                         {},  // successors … ops
+                         {.here{}}},
                         {},
                         {}};
   tasks::reset(*task, references, tasks::state::kSpawned);
