@@ -207,6 +207,8 @@ class Engine final : public graph::RecordSource {
   void leave_held(ScopeState& scope) noexcept {
     if (scope.leave()) end_of_scope(scope);
   }
+  /// Instead of commit_spawn: the task, which belongs to no scope, starts once this one is over.
+  void commit_when_over(tasks::Record& record, ScopeState& scope);
   /// Ends a scope that is over. What it had not reported goes to the scope around it, or to the runtime.
   void close_scope(ScopeState& scope) noexcept;
   /// Ends it as soon as it is over.

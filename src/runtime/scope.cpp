@@ -60,6 +60,26 @@ void ScopeState::sweep_locked() {
   sweep_at_ = std::max(kSweepAt, 2 * members_.size());
 }
 
+bool ScopeState::start_when_over(Record& record) {
+  const std::lock_guard lock(mutex_);
+  starters_.reserve(starters_.size() + 1);
+  add_watcher();  // before the look: whoever counts to 0 afterwards comes for the starters
+  if (over()) {
+    remove_watcher();
+    return false;
+  }
+  starters_.push_back(&record);
+  return true;
+}
+
+std::vector<Record*> ScopeState::take_starters() {
+  const std::lock_guard lock(mutex_);
+  if (starters_.empty() || !over()) return {};
+  for (std::size_t i = 0; i < starters_.size(); ++i)
+    remove_watcher();
+  return std::exchange(starters_, {});
+}
+
 void ScopeState::add_failure(Failure failure) {
   const std::lock_guard lock(mutex_);
   failures_.roots.push_back(std::move(failure));

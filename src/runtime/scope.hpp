@@ -119,6 +119,11 @@ class ScopeState {
   /// Also of all scopes within. Once: again, it takes nothing.
   void cancel(Taken& taken);
 
+  /// A committed task becomes ready once the scope is over; the engine's reference goes with it. False: it is over now.
+  [[nodiscard]] bool start_when_over(tasks::Record& record);
+  /// What was to be started, if it is over.
+  [[nodiscard]] std::vector<tasks::Record*> take_starters();
+
   void add_failure(Failure failure);
   void add_failures(Failures&& failures);
   void add_cancelled(std::uint64_t count);
@@ -144,6 +149,7 @@ class ScopeState {
   std::vector<tasks::Record*> members_;
   std::size_t sweep_at_ = kSweepAt;
   std::vector<ScopeState*> within_;
+  std::vector<tasks::Record*> starters_;
   Failures failures_;
 };
 

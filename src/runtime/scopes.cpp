@@ -60,7 +60,18 @@ void Engine::cancel_scope(ScopeState& scope) {
   }
 }
 
+void Engine::commit_when_over(Record& record, ScopeState& scope) {
+  launch::Lane& lane = lane_for(*this);
+  lane.spawned.add(1);
+  if (lane.trace != nullptr) [[unlikely]]
+    trace_spawn(record, {}, lane);
+  if (!scope.start_when_over(record)) start_committed(record);
+}
+
 void Engine::close_scope(ScopeState& scope) noexcept {
+  // Whoever counted the last member may not have come to them yet.
+  for (Record* record : scope.take_starters())
+    start_committed(*record);
   ScopeState* const parent = scope.parent();
   Failures failures = scope.end();
   if (parent != nullptr) {

@@ -425,6 +425,8 @@ void Engine::end_of_scope(ScopeState& scope) noexcept {
       if (waiter->scope == &scope) waiter->parker.unpark();
     }
   });
+  for (Record* record : scope.take_starters())
+    start_committed(*record);
   if (scope.take_abandoned()) close_scope(scope);
 }
 
