@@ -19,13 +19,15 @@ namespace {
 
 using runtime::Engine;
 using runtime::ScopeState;
+using tasks::Record;
 
 struct ScopeObject {
   PyObject_HEAD PyObject* runtime;  ///< never changes
   bool cancel_on_error;             ///< never changes
   bool used;
+  bool listed;                   ///< set when it is entered, for its owner: it is in the list of a thread, or body
   ScopeState* state;             ///< null before it is entered and after it was left
-  detail::EnteredScope entered;  ///< in the list of the thread that entered it
+  detail::EnteredScope entered;  ///< in that list
 };
 
 ScopeObject& scope_in(PyObject* self) noexcept {
@@ -86,7 +88,8 @@ bool mark_used(PyObject* self) noexcept {
   return std::exchange(scope_in(self).used, true);
 }
 
-PyObject* enter(PyObject* self, PyObject* /*unused*/) {
+/// enter(current): with `current`, what the calling thread spawns joins it from now on.
+PyObject* enter(PyObject* self, PyObject* current) {
   ScopeObject& scope = scope_in(self);
   if (scope.runtime == nullptr) return refuse("a scope is made by Runtime.scope()");
   const EngineUse use(scope.runtime);
@@ -95,14 +98,15 @@ PyObject* enter(PyObject* self, PyObject* /*unused*/) {
   if (mark_used(self)) return refuse("a scope is entered once; open another one");
   try {
     ScopeState& state = engine->open_scope(scope.cancel_on_error);
+    scope.listed = current == Py_True;
     scope.entered.scope = &state;
-    scope.entered.outer = std::exchange(runtime::this_thread.entered, &scope.entered);
+    if (scope.listed) scope.entered.outer = std::exchange(runtime::this_thread.entered, &scope.entered);
     const CriticalSection section(self);
     scope.state = &state;
   } catch (...) {
     return raise_current();
   }
-  return Py_NewRef(Py_NewRef(self));  // the list has one, too
+  return Py_NewRef(Py_NewRef(self));  // the list, or whoever is to leave the scope, has one, too
 }
 
 /// From the list of the calling thread. False: it is not there.
@@ -156,7 +160,7 @@ PyObject* leave(PyObject* self, PyObject* error) {
   ScopeObject& scope = scope_in(self);
   ScopeState* const state = scope.state;
   if (state == nullptr) return refuse("the scope was left before");
-  if (!unlist(scope)) return refuse("a scope is left by the thread, or the body, that entered it");
+  if (scope.listed && !unlist(scope)) return refuse("a scope is left by the thread, or the body, that entered it");
   PyObject* answer = nullptr;
   bool waited = true;
   for (bool over = false; waited && !over;) {
@@ -183,6 +187,35 @@ PyObject* leave(PyObject* self, PyObject* error) {
   }
   Py_DECREF(self);  // the list's
   return answer;
+}
+
+PyObject* is_over(PyObject* self, PyObject* /*unused*/) {
+  const CriticalSection section(self);
+  const ScopeState* const state = scope_in(self).state;
+  return PyBool_FromLong(state == nullptr || state->over() ? 1 : 0);
+}
+
+// The body of the task that is done once a scope is over.
+Record* nothing(void* /*storage*/, Record& /*self*/) {
+  return nullptr;
+}
+void nothing_to_destroy(void* /*storage*/) noexcept {}
+const detail::BodyOps kEndOps{&nothing, &nothing_to_destroy, nullptr, &typeid(void)};
+
+/// end(): a task that is done once the scope is over.
+PyObject* end(PyObject* self, PyObject* /*unused*/) {
+  const Held held(self);
+  if (held.get() == nullptr) return nullptr;
+  try {
+    Engine& engine = held.get()->engine();
+    const EngineCall call;
+    Record& record = engine.begin_spawn(kEndOps, {}, detail::Domain::kNative);
+    record.flags |= tasks::kNotice;
+    engine.commit_when_over(record, *held.get());
+    return make_task(record, nullptr);
+  } catch (...) {
+    return raise_current();
+  }
 }
 
 PyObject* cancel(PyObject* self, PyObject* /*unused*/) {
@@ -253,7 +286,9 @@ PyMethodDef methods[] = {
      "cancel($self)\n--\n\nCancel the tasks in it that have not started, at once, and ask bodies that run to stop; "
      "also "
      "what is spawned in it later."},
-    {"_enter", &enter, METH_NOARGS, nullptr},
+    {"_enter", &enter, METH_O, nullptr},
+    {"_is_over", &is_over, METH_NOARGS, nullptr},
+    {"_end", &end, METH_NOARGS, nullptr},
     {"_leave", &leave, METH_O, nullptr},
     {"_wait", &wait, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr}};

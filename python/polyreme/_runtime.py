@@ -7,7 +7,7 @@ import os
 import sys
 
 from polyreme import _core
-from polyreme._scope import Scope
+from polyreme._scope import Scope, loop_runs_here
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Runtime(_core.Runtime):
             UsageError: called in a body, which would wait for itself; or in a coroutine of asyncio, whose event loop
                 would stand still.
         """
-        if _loop_runs_here():
+        if loop_runs_here():
             message = (
                 "polyreme: wait() would block the event loop that runs on this thread; use `await rt.wait_async()`, or "
                 "`async with` for the runtime"
@@ -270,14 +270,8 @@ class Runtime(_core.Runtime):
         warnings.warn(text, RuntimeWarning, stacklevel=2)
 
 
-def _loop_runs_here() -> bool:
-    # Who runs a loop has asyncio loaded.
-    get = getattr(sys.modules.get("asyncio.events"), "_get_running_loop", None)
-    return get is not None and get() is not None
-
-
 def _check_loop(what: str) -> None:
-    if not _loop_runs_here():
+    if not loop_runs_here():
         message = (
             f"polyreme: {what} is for coroutines of asyncio, and no event loop runs on this thread; elsewhere, also in "
             "the bodies of tasks, the call without `async` does the same"

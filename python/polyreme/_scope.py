@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from polyreme import _core
 
 TYPE_CHECKING = False
@@ -18,10 +20,18 @@ class Scope(_core.Scope):
     block waits for all of it and raises an ExceptionGroup of what bodies in it raised. When the block itself raises
     (Ctrl-C included), tasks in it that have not started are cancelled, running bodies finish, and the block's exception
     goes on. Scopes nest: one that is entered in the block of another, or in the body of a task of it, is part of it.
+
+    `async with` is the same where a coroutine must not block: leaving it awaits the end. In a coroutine of asyncio,
+    what is to be in the scope is spawned with its spawn(): other coroutines share the thread.
     """
 
     def __enter__(self) -> Scope:
-        self._enter()
+        if loop_runs_here():
+            message = (
+                "polyreme: leaving the scope would block the event loop that runs on this thread; use `async with`"
+            )
+            raise _core.UsageError(message)
+        self._enter(True)
         return self
 
     def __exit__(
@@ -40,6 +50,26 @@ class Scope(_core.Scope):
             raise
         self._leave(None)
 
+    async def __aenter__(self) -> Scope:
+        self._enter(not loop_runs_here())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.cancel()
+        interrupt: BaseException | None = None
+        while not self._is_over():
+            try:
+                await self._end()
+            except BaseException as one:  # noqa: BLE001  # raised once the scope is over
+                interrupt = one
+                self.cancel()
+        self._leave(interrupt if error is None else error)
+        if interrupt is not None:
+            raise interrupt
+
     def wait(self, timeout: float | None = None) -> None:
         """Wait until every task in the scope is done, and every task that these spawn.
 
@@ -47,9 +77,21 @@ class Scope(_core.Scope):
             ExceptionGroup: what bodies in it raised since the last wait, each with a note that says where its task was
                 spawned.
             TimeoutError: `timeout` seconds passed first. Nothing is cancelled.
-            UsageError: called in the body of one of its tasks, or the scope is not entered.
+            UsageError: called in the body of one of its tasks, or in a coroutine of asyncio, or the scope is not entered.
             CycleError: the wait could never end.
         """
+        if loop_runs_here():
+            message = (
+                "polyreme: wait() would block the event loop that runs on this thread; leave an `async with` block"
+            )
+            raise _core.UsageError(message)
         if not self._wait(timeout):
             message = f"tasks of the scope are still running after {timeout!r} s"
             raise TimeoutError(message)
+
+
+def loop_runs_here() -> bool:
+    """Whether an event loop of asyncio runs on the calling thread."""
+    # Who runs a loop has asyncio loaded.
+    get = getattr(sys.modules.get("asyncio.events"), "_get_running_loop", None)
+    return get is not None and get() is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import threading
 import weakref
@@ -254,3 +255,96 @@ def test_it_keeps_no_results() -> None:
         scope.wait()
         gc.collect()
         assert [one() for one in results if one() is not None] == []
+
+
+def test_async_in_asyncio() -> None:
+    async def main() -> None:
+        async with pr.Runtime(workers=2) as rt:
+            async with rt.scope() as scope:
+                inside = [scope.spawn(pow, 2, i) for i in range(10)]
+                outside = rt.spawn(int)
+                gate = rt.spawn(int)
+                scope.spawn(int, after=gate)
+            assert all(task.done() for task in inside)
+            with pytest.raises(ExceptionGroup) as caught:
+                async with rt.scope() as scope:
+                    scope.spawn(divmod, 1, 0)
+            assert [type(error) for error in caught.value.exceptions] == [ZeroDivisionError]
+            with pytest.raises(LookupError):
+                async with rt.scope() as scope:
+                    raise LookupError
+            with pytest.raises(pr.UsageError, match="use `async with`"), rt.scope():
+                pass
+            await outside
+
+    asyncio.run(main())
+
+
+def test_async_leaves_the_loop_free_and_is_cancelled_with_its_asyncio_task() -> None:
+    async def main() -> None:
+        hold = threading.Event()
+        async with pr.Runtime(workers=1) as rt:
+            entered = asyncio.Event()
+
+            async def use() -> None:
+                async with rt.scope() as scope:
+                    busy = scope.spawn(hold.wait)
+                    tasks.append(scope.spawn(pytest.fail, after=busy))
+                    entered.set()
+
+            tasks: list[pr.Task[object]] = []
+            user = asyncio.create_task(use())
+            await entered.wait()
+            await asyncio.sleep(0)
+            user.cancel()
+            while not tasks[0].cancelled():
+                await asyncio.sleep(0)
+            hold.set()
+            with pytest.raises(asyncio.CancelledError):
+                await user
+
+    asyncio.run(main())
+
+
+def test_async_in_a_body() -> None:
+    with pr.Runtime(workers=1) as rt:
+
+        async def tree(depth: int) -> int:
+            if depth == 0:
+                return 1
+            async with rt.scope():
+                left = rt.spawn(tree, depth - 1)
+                right = rt.spawn(tree, depth - 1)
+            return left.result() + right.result()
+
+        assert rt.spawn(tree, 8).result() == 256
+        assert rt.stats()["threads"] <= 3
+
+        async def fails() -> str:
+            try:
+                async with rt.scope():
+                    rt.spawn(divmod, 1, 0)
+            except* ZeroDivisionError:
+                pass
+            return "caught"
+
+        assert rt.spawn(fails).result() == "caught"
+
+
+def test_async_in_a_body_that_is_cancelled() -> None:
+    with Busy(workers=2) as busy:
+        rt = busy.rt
+        entered = threading.Event()
+        inner: list[pr.Task[object]] = []
+
+        async def body() -> None:
+            async with rt.scope():
+                inner.append(rt.spawn(pytest.fail, after=busy.body))
+                entered.set()
+
+        task = rt.spawn(body)
+        entered.wait()
+        task.cancel()
+        with pytest.raises(pr.TaskCancelled):
+            task.result()
+        assert inner[0].cancelled()
