@@ -45,12 +45,16 @@ class Program:
     takes_row: bool = True
     quick: tuple[str, ...] = ()
     module: str | None = None
+    made_by: str | None = None
 
     def missing(self) -> str | None:
         """Why the program cannot run here, or None."""
         if self.module is not None:
             return None if importlib.util.find_spec(self.module) else f"module {self.module} is not installed"
-        return None if Path(self.command[0]).exists() else f"{Path(self.command[0]).name} is not built"
+        if Path(self.command[0]).exists():
+            return None
+        hint = "" if self.made_by is None else f"; {self.made_by} makes it"
+        return f"{Path(self.command[0]).name} is not built{hint}"
 
     def command_for(self, row: str, *, quick: bool) -> list[str]:
         select = ("--graph", row) if self.takes_row else ()
@@ -62,7 +66,8 @@ class Group:
     """One table of the comparison.
 
     `own` is the runtime to which all others are put in ratio. `best_of` merges runtimes into one: what a competent
-    user would choose. `budget` is what the project wants to reach, in the unit of the table.
+    user would choose. `budget` is what the project wants to reach, in the unit of the table: at most, or with
+    `more_is_better` at least.
     """
 
     name: str
@@ -73,6 +78,7 @@ class Group:
     budget: Mapping[str, float] = field(default_factory=dict)
     own: str = "polyreme"
     best_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    more_is_better: bool = False
 
 
 def _spawn_values(unit: str) -> Parser:
@@ -121,6 +127,16 @@ def make_groups(build: Path) -> tuple[Group, ...]:
     def python(runtime: str, script: str, module: str) -> Program:
         quick = ("--repeats", "2", "--divide", "8")
         return Program(runtime, _python(script), _spawn_values("us_per_task"), True, quick, module)
+
+    def speedup(runtime: str) -> Program:
+        return Program(
+            runtime,
+            (str(ROOT / ".venv-3.13t/bin/python"), "-m", "bench.python.speedup", runtime),
+            _spawn_values("speedup"),
+            takes_row=False,
+            quick=("--repeats", "2", "--divide", "8"),
+            made_by="tools/setup.sh freethreaded",
+        )
 
     ns = _spawn_values("ns_per_task")
     return (
@@ -234,6 +250,15 @@ def make_groups(build: Path) -> tuple[Group, ...]:
                 ),
             ),
             budget={"independent, native": 0.15},
+        ),
+        Group(
+            name="freethreaded",
+            title="Python without the global lock: two slots over one, pure Python bodies without shared objects",
+            unit="speed-up",
+            rows=("1 ms bodies",),
+            programs=(speedup("polyreme"), speedup("ThreadPoolExecutor")),
+            budget={"1 ms bodies": 1.9},
+            more_is_better=True,
         ),
         Group(
             name="startup",

@@ -25,7 +25,8 @@ def _cell(cell: Cell | None) -> str:
 
 
 def _fields(summary: Summary, row: Row) -> list[str]:
-    budget = "–" if row.budget is None else f"≤ {_number(row.budget)}"
+    sign = "≥" if summary.group.more_is_better else "≤"
+    budget = "–" if row.budget is None else f"{sign} {_number(row.budget)}"
     cells = [_cell(row.cells.get(runtime)) for runtime in summary.runtimes]
     return [row.name, budget, *cells, "–" if isnan(row.pingpong_ns) else f"{row.pingpong_ns:.0f} ns"]
 

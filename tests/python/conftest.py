@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import signal
+import sys
+import sysconfig
 from typing import TYPE_CHECKING
 
 import polyreme as pr
@@ -17,6 +19,19 @@ def pytest_configure() -> None:
     """Let Ctrl-C be heard here and in child processes: a shell starts what runs in the background with it ignored."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    check_lock_is_off("once polyreme is imported")
+
+
+def pytest_sessionfinish() -> None:
+    """Look again: any module that a test has imported may have turned the lock on."""
+    check_lock_is_off("after the tests")
+
+
+def check_lock_is_off(when: str) -> None:
+    """On a free-threaded interpreter the tests mean nothing with the global lock on."""
+    if sysconfig.get_config_var("Py_GIL_DISABLED") and sys._is_gil_enabled():
+        message = f"this interpreter is a free-threaded one, and its lock is on {when}"
+        raise pytest.UsageError(message)
 
 
 @pytest.fixture(params=[1, 2, 4], ids=lambda workers: f"workers={workers}")
