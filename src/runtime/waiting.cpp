@@ -71,7 +71,7 @@ struct TimedOut {
   }
   Waiter* waiter = nullptr;
 };
-thread_local TimedOut timed_out;
+thread_local TimedOut kept_after_timeout;
 
 /// The waiting thread's hold on its waiter.
 struct WaiterHandle {
@@ -80,7 +80,7 @@ struct WaiterHandle {
   WaiterHandle& operator=(const WaiterHandle&) = delete;
   ~WaiterHandle() {
     if (ended_by_time) {
-      timed_out.keep(waiter);
+      kept_after_timeout.keep(waiter);
     } else {
       drop(waiter);
     }
@@ -92,10 +92,10 @@ struct WaiterHandle {
 /// Makes a waiter for `record` and puts it into the successor list. Null: the record is done.
 Waiter* subscribe(Record& record, Record* waiting_body) {
   // While the list holds the waiter, too, its task is not done, so the address means the same task.
-  Waiter* const last = timed_out.waiter;
+  Waiter* const last = kept_after_timeout.waiter;
   if (waiting_body == nullptr && last != nullptr && last->target == &record &&
       last->holders.load(sync::memory_order_acquire) == 2) {
-    return std::exchange(timed_out.waiter, nullptr);
+    return std::exchange(kept_after_timeout.waiter, nullptr);
   }
   auto waiter = std::make_unique<Waiter>();
   waiter->notify = wake_waiter;
