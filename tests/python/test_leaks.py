@@ -45,6 +45,10 @@ def settle(rt: pr.Runtime) -> None:
     rt.spawn(lambda: None).result()
     rt.wait()
     gc.collect()
+    # Without a lock a worker may still be dropping the last task, and what one thread made and another one dropped is
+    # freed by the collector if the first sleeps.
+    while rt.stats()["live_blocks"] != 0:
+        gc.collect()
 
 
 def raising(*args: Any) -> None:
