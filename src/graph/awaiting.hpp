@@ -4,7 +4,8 @@
 // allocates nothing. After an interruption that listener may still be in a list, for as long as the task lives that was
 // awaited then; so each later wait of the same body takes one from the heap. task/awaiting.hpp has the protocol.
 //
-// Port is the runtime (or a model): resume(Record&) makes a resumable record ready, release(Record&) drops a reference.
+// Port is the runtime (or a model): resume(Record&) makes the record of a body ready whose wait has ended,
+// release(Record&) drops a reference.
 #pragma once
 
 #include "graph/successors.hpp"
@@ -24,8 +25,8 @@ struct LateListener : Listener {
 
 enum class Suspension : std::uint8_t {
   kSuspended,    ///< the record belongs to others from now on
-  kMet,          ///< the awaited task is done: the body is resumable
-  kInterrupted,  ///< it is resumable; the caller says why in rare->interruption
+  kMet,          ///< the awaited task is done: the body goes on, which the caller sees to
+  kInterrupted,  ///< it goes on; the caller says why in rare->interruption
   kNoMemory      ///< the same; happens after an interruption only
 };
 

@@ -63,19 +63,18 @@ Record* Engine::suspend(Record& record, Record& target, launch::Lane& lane) noex
   if (suspension == graph::Suspension::kNoMemory) {
     tasks::rare_of(record).interruption = std::make_exception_ptr(std::bad_alloc());
   }
+  tasks::make_resumable(record);
   return &record;
 }
 
 void Engine::resume(Record& record) noexcept {
   const bool elsewhere = (record.pending.load(sync::memory_order_relaxed) & tasks::await_word::kElsewhere) != 0;
   base::BlockDepot::unmark(&record);
-  if (!elsewhere) {
-    make_ready(record, lane_for(*this));
-    return;
-  }
-  // On a thread of another engine: this one must not be closed and reaped meanwhile.
-  tasks::add_reference(record);
+  if (elsewhere) tasks::add_reference(record);
+  tasks::make_resumable(record);  // all is prepared: from here on a stale entry may bring it to another thread
   make_ready(record, lane_for(*this));
+  if (!elsewhere) return;
+  // On a thread of another engine: the reference has kept this one from being reaped.
   lose_producer();  // not before the push, or there would be nothing left to wait for in between
   release(record);
 }

@@ -8,17 +8,20 @@
 // tell which:
 //
 //   0                    begun, never suspended (or ready to begin)
-//   begun                runs, was suspended before
+//   begun                runs, was suspended before; or in the hand of whoever has ended its wait
 //   begun | linking      its listener is being put into the awaited task's list: the thread that ran the body owns it
 //   begun | met          the awaited task was done before that was over: the same thread goes on with it
 //   begun | suspended    nobody's: whoever clears `suspended` owns it, and makes it ready
-//   begun | resumable    ready again, in a queue or in hand
+//   begun | resumable    ready again: whoever takes this flag runs it
 //
 // with, at any time, `wanted`: an interruption that found nothing to interrupt, and is delivered to the next wait.
 //
 // The low bits count interruptions. The listener of a wait that was interrupted stays in its list, as members cannot be
 // taken out; it belongs to an older count, so it is told apart from that of a later wait, and only drops the reference
 // that the interruption gave it. Without interruptions one listener after the other can use the same memory.
+//
+// Resumable comes last, once all is prepared for the next part: a queue may still hold an entry that a helping waiter
+// has made stale, and whoever pops that one may be the first to take it.
 //
 // References: the engine's stays with the record until its completion. A queue entry that a claim made stale owns one,
 // too: begin_linking() sees to that.
@@ -60,7 +63,7 @@ static_assert(!valid(kUncommitted));
   return await_word::valid(record.pending.load(sync::memory_order_relaxed));
 }
 
-/// running → linking. False: an interruption was wanted meanwhile; it is taken, and the body is `resumable`.
+/// running → linking. False: an interruption was wanted meanwhile; it is taken, and the body stays the caller's.
 [[nodiscard]] inline bool begin_linking(Record& record, bool elsewhere) noexcept {
   using namespace await_word;
   // From now on the record may be in a queue again: try_start() must refuse it there, and an entry that a helping
@@ -74,26 +77,32 @@ static_assert(!valid(kUncommitted));
   std::uint32_t seen = record.pending.load(sync::memory_order_relaxed);
   std::uint32_t next = 0;
   do {
-    const std::uint32_t flags = (seen & kWanted) != 0 ? kResumable : elsewhere ? kLinking | kElsewhere : kLinking;
+    const std::uint32_t flags = (seen & kWanted) != 0 ? 0 : elsewhere ? kLinking | kElsewhere : kLinking;
     next = (seen & kInterruptions) | kBegun | flags;
-    // Acquire: the interruption's cause was made before it was wanted. Partner: interrupt().
-  } while (!record.pending.compare_exchange_weak(seen, next, sync::memory_order_acquire, sync::memory_order_relaxed));
-  return (next & kResumable) == 0;
+  } while (!record.pending.compare_exchange_weak(seen, next, sync::memory_order_relaxed, sync::memory_order_relaxed));
+  return (next & kLinking) != 0;
 }
 
-/// linking → resumable: the awaited task was done when the listener came.
+/// linking → the caller's: the awaited task was done when the listener came.
 inline void end_linking(Record& record) noexcept {
   // Only `wanted` may be set by others meanwhile.
-  record.pending.fetch_add(await_word::kResumable - await_word::kLinking, sync::memory_order_relaxed);
+  record.pending.fetch_and(~await_word::kLinking, sync::memory_order_relaxed);
+}
+
+/// The caller, whose the record is, has prepared the next part. Afterwards it puts the record into a queue, or runs it
+/// as one of a queue.
+inline void make_resumable(Record& record) noexcept {
+  // Release: partner is take_resumption().
+  record.pending.fetch_or(await_word::kResumable, sync::memory_order_release);
 }
 
 enum class Armed : std::uint8_t {
   kSuspended,   ///< the record belongs to nobody: not to be touched any more
-  kMet,         ///< the awaited task is done: the body is resumable
-  kInterrupted  ///< the body is resumable; the listener is stale and owns a reference
+  kMet,         ///< the awaited task is done: the body stays the caller's
+  kInterrupted  ///< the body stays the caller's; the listener is stale and owns a reference
 };
 
-/// linking → suspended, or resumable if something happened since begin_linking().
+/// linking → suspended, or the caller's if something happened since begin_linking().
 [[nodiscard]] inline Armed arm(Record& record) noexcept {
   using namespace await_word;
   std::uint32_t seen = record.pending.load(sync::memory_order_relaxed);
@@ -102,12 +111,12 @@ enum class Armed : std::uint8_t {
     std::uint32_t next = seen & (kInterruptions | kBegun | kElsewhere);
     Armed result = Armed::kSuspended;
     if ((seen & kMet) != 0) {
-      next |= kResumable | (seen & kWanted);
+      next |= seen & kWanted;
       result = Armed::kMet;
     } else if ((seen & kWanted) != 0) {
       if (!referenced) add_reference(record);
       referenced = true;
-      next = (next + 1) | kResumable;
+      ++next;
       result = Armed::kInterrupted;
     } else {
       next |= kSuspended;
@@ -122,7 +131,7 @@ enum class Armed : std::uint8_t {
 }
 
 enum class Met : std::uint8_t {
-  kMine,    ///< suspended → resumable: the caller makes the record ready
+  kMine,    ///< suspended → the caller's, who makes the record ready
   kTheirs,  ///< linking → met: the thread that ran the body goes on with it. Not to be touched any more
   kStale    ///< the wait was interrupted before: the caller drops the listener's reference
 };
@@ -134,7 +143,7 @@ enum class Met : std::uint8_t {
   while (true) {
     if ((seen & kInterruptions) != interruptions) return Met::kStale;
     const bool suspended = (seen & kSuspended) != 0;
-    const std::uint32_t next = suspended ? (seen ^ (kSuspended | kResumable)) : (seen ^ (kLinking | kMet));
+    const std::uint32_t next = suspended ? (seen ^ kSuspended) : (seen ^ (kLinking | kMet));
     // Acquire: the queue that gets the record publishes what the body did before; partner: arm(). Release: partner of
     // arm(), for the body goes on there.
     if (record.pending.compare_exchange_weak(seen, next, sync::memory_order_acq_rel, sync::memory_order_acquire)) {
@@ -143,8 +152,8 @@ enum class Met : std::uint8_t {
   }
 }
 
-/// suspended → resumable by something else than the awaited task. The caller has a reference of its own. True: the
-/// caller sets rare->interruption and makes the record ready. False: nothing was suspended; if `wanted`, the next wait
+/// suspended → the caller's, by something else than the awaited task. The caller has a reference of its own. True: it
+/// sets rare->interruption and makes the record ready. False: nothing was suspended; if `wanted`, the next wait
 /// of the body is interrupted when it begins, unless the body has not begun at all.
 [[nodiscard]] inline bool interrupt(Record& record, bool wanted) noexcept {
   using namespace await_word;
@@ -158,8 +167,8 @@ enum class Met : std::uint8_t {
       add_reference(record);  // the listener's
       referenced = true;
     }
-    const std::uint32_t next = suspended ? ((seen ^ (kSuspended | kResumable)) + 1) : (seen | kWanted);
-    // Acquire as in meet(); release: partner is begin_linking().
+    const std::uint32_t next = suspended ? ((seen ^ kSuspended) + 1) : (seen | kWanted);
+    // Acquire and release as in meet().
     if (!record.pending.compare_exchange_weak(seen, next, sync::memory_order_acq_rel, sync::memory_order_relaxed)) {
       continue;
     }
@@ -175,8 +184,8 @@ enum class Met : std::uint8_t {
 [[nodiscard]] inline bool take_resumption(Record& record) noexcept {
   using namespace await_word;
   if ((record.pending.load(sync::memory_order_relaxed) & kResumable) == 0) return false;
-  // Acquire: a stale entry may be what leads here, and did not publish what the body did before. Partner: meet(),
-  // interrupt().
+  // Acquire: a stale entry may be what leads here, and did not publish what the body did before. Partner:
+  // make_resumable().
   return (record.pending.fetch_and(~(kResumable | kElsewhere), sync::memory_order_acq_rel) & kResumable) != 0;
 }
 

@@ -38,7 +38,10 @@ class Runner {
 Runner* current = nullptr;
 
 struct Port {
-  static void resume(Record& record) noexcept { current->run_entry(record); }
+  static void resume(Record& record) noexcept {
+    tasks::make_resumable(record);
+    current->run_entry(record);
+  }
   static void release(Record& record) noexcept { polyreme::model::release(record); }
 };
 using Awaiting = polyreme::graph::Awaiting<Port>;
@@ -93,13 +96,13 @@ class AwaitModel : public Model<kThreads>, public Runner {
       default:
         break;
     }
-    run_entry(*body_);
+    Port::resume(*body_);
   }
 
   void interrupt() {
     if (!tasks::interrupt(*body_, true)) return;
     interrupted_.set(1);
-    run_entry(*body_);
+    Port::resume(*body_);
   }
 
   void complete_target() {
@@ -166,12 +169,14 @@ class InterruptionAlone : public AwaitModel<2> {
 /// A helping waiter claimed the task: it runs the first part, and a queue still holds the task's entry.
 class StaleEntry : public AwaitModel<3> {
  public:
-  StaleEntry() : AwaitModel(1) {}
+  StaleEntry() : AwaitModel(2) {}
   void thread(unsigned index) override {
     if (index == 0) {
       if (tasks::try_claim(body())) run_part();
       release(body());
     } else if (index == 1) {
+      interrupt();
+      release(body());
       complete_target();
     } else {
       run_entry(body());
