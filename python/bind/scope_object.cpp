@@ -119,20 +119,23 @@ bool unlist(ScopeObject& scope) noexcept {
   return true;
 }
 
-/// wait(timeout): True when it is over, False on timeout, null with an error set.
-Waited wait_over(ScopeState& state, std::int64_t timeout_ns) {
-  return wait_for_scope(state.engine(), state, timeout_ns);
-}
-
+/// wait(timeout): True when it is over, False on timeout, null with an error set. Does not keep the scope from being
+/// left by another thread, which reports what failed then.
 PyObject* wait(PyObject* self, PyObject* timeout) {
   const std::int64_t timeout_ns = parse_timeout(timeout);
   if (timeout_ns == -2) return nullptr;
-  ScopeState* const state = scope_in(self).state;
+  ScopeState* state = nullptr;
+  std::uint32_t use = 0;
+  {
+    const CriticalSection section(self);
+    state = scope_in(self).state;
+    if (state != nullptr) use = state->use();
+  }
   if (state == nullptr) {
     return refuse(scope_in(self).used ? "the scope was left; open another one"
                                       : "the scope is not entered; use it in a with statement");
   }
-  switch (wait_over(*state, timeout_ns)) {
+  switch (wait_for_scope(state->engine(), *state, use, timeout_ns)) {
     case Waited::kError:
       return nullptr;
     case Waited::kTimeout:
@@ -140,7 +143,11 @@ PyObject* wait(PyObject* self, PyObject* timeout) {
     default:
       break;
   }
-  const runtime::Failures failures = state->take_failures();
+  runtime::Failures failures;
+  {
+    const CriticalSection section(self);
+    if (scope_in(self).state != nullptr) failures = state->take_failures();
+  }
   if (!failures.roots.empty()) return raise_group(failures.roots, failures.cancelled);
   Py_RETURN_TRUE;
 }
@@ -164,7 +171,7 @@ PyObject* leave(PyObject* self, PyObject* error) {
   PyObject* answer = nullptr;
   bool waited = true;
   for (bool over = false; waited && !over;) {
-    waited = wait_over(*state, -1) == Waited::kDone;
+    waited = wait_for_scope(state->engine(), *state, state->use(), -1) == Waited::kDone;
     const CriticalSection section(self);
     over = state->over();
     if (over || !waited) scope.state = nullptr;

@@ -152,10 +152,10 @@ Waited wait_for_all(runtime::Engine& engine, std::int64_t timeout_ns) {
       [&] { return engine.wait_quiescent(timeout_ns, hooks_here()); });
 }
 
-Waited wait_for_scope(runtime::Engine& engine, runtime::ScopeState& scope, std::int64_t timeout_ns) {
+Waited wait_for_scope(runtime::Engine& engine, runtime::ScopeState& scope, std::uint32_t use, std::int64_t timeout_ns) {
   return wait(
-      engine, timeout_ns, [&] { return scope.over(); },
-      [&] { return engine.wait_scope(scope, timeout_ns, hooks_here()); });
+      engine, timeout_ns, [&] { return scope.over_since(use); },
+      [&] { return engine.wait_scope(scope, use, timeout_ns, hooks_here()); });
 }
 
 }  // namespace polyreme::python

@@ -17,8 +17,9 @@ enum class Waited : std::uint8_t { kDone, kTimeout, kError };  ///< kError: a Py
 [[nodiscard]] Waited wait_for_task(tasks::Record& record, std::int64_t timeout_ns);
 /// Waits until all tasks of the engine are done.
 [[nodiscard]] Waited wait_for_all(runtime::Engine& engine, std::int64_t timeout_ns);
-/// Waits until all tasks of a scope are done.
-[[nodiscard]] Waited wait_for_scope(runtime::Engine& engine, runtime::ScopeState& scope, std::int64_t timeout_ns);
+/// Waits until all tasks of a scope are done; it may be ended meanwhile. `use` is its use() before that.
+[[nodiscard]] Waited wait_for_scope(runtime::Engine& engine, runtime::ScopeState& scope, std::uint32_t use,
+                                    std::int64_t timeout_ns);
 /// Closes the engine. Ctrl-C is heard when it is closed.
 void close_engine(runtime::Engine& engine);
 

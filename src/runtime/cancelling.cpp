@@ -33,7 +33,7 @@ std::exception_ptr cancelled_error(const Record& record) {
   const char* how = " was cancelled before it started";
   if ((record.flags & tasks::kStopped) != 0) {
     how = " was cancelled while it ran";
-  } else if ((flags & (tasks::state::kCancelRequested | tasks::state::kPoisoned)) == tasks::state::kPoisoned) {
+  } else if ((flags & (tasks::state::kOnRequest | tasks::state::kPoisoned)) == tasks::state::kPoisoned) {
     how = " was cancelled, as was a task that it depends on";
   }
   return std::make_exception_ptr(TaskCancelled("polyreme: " + detail::name_of(record) + how));
@@ -42,10 +42,8 @@ std::exception_ptr cancelled_error(const Record& record) {
 }  // namespace
 
 std::exception_ptr cause_for_dependents(const Record& record) noexcept {
-  const std::uint64_t flags = tasks::flags_of(record);
-  const bool on_request =
-      (flags & (tasks::state::kFailed | tasks::state::kCancelRequested)) == tasks::state::kCancelRequested;
   const tasks::Rare* const rare = record.rare;
+  const bool on_request = (tasks::flags_of(record) & tasks::state::kOnRequest) != 0;
   return on_request || rare == nullptr ? nullptr : rare->failure_for_dependents();
 }
 
@@ -73,7 +71,7 @@ bool Engine::cancel_task(Record& record) {
 /// A body that has started, and may be over, was asked to stop. The caller has a reference.
 void Engine::tell_started(Record& record) noexcept {
   if ((record.flags & tasks::kGraphRun) != 0) cancel_run(run_of(record));
-  if (const tasks::Rare* rare = record.rare; rare != nullptr && rare->stop != nullptr) rare->stop->request_stop();
+  if (std::stop_source* const stop = tasks::stop_source_of(record); stop != nullptr) stop->request_stop();
   static_cast<void>(resume_cancelled(record));
 }
 
@@ -85,16 +83,25 @@ void Engine::end_taken(Record& record) noexcept {
     // A search for circles walks the lists of waiting tasks, and relies on what is behind them to stay: not even these
     // may be closed meanwhile.
     const std::lock_guard no_search(diagnosis_mutex_);
-    next = complete_unrun(record, nullptr);
+    next = complete_unrun(record, nullptr, tasks::state::kOnRequest);
   }
   if (next != nullptr) deck_.push(lane_for(*this), *next);
+}
+
+/// A task that has just joined a cancelled scope, and was committed. The caller has a reference.
+void Engine::cancel_committed(Record& record) noexcept {
+  if (tasks::request_cancel(record) == tasks::CancelRequest::kTaken) {
+    end_taken(record);
+  } else {
+    tell_started(record);  // it has an id, and somebody was waiting for it to run it
+  }
 }
 
 /// The body threw TaskCancelled, after somebody had asked for it.
 Record* Engine::stop(Record& record, launch::Lane& lane) noexcept {
   record.flags |= tasks::kStopped;
   record.ops = nullptr;  // run() destroyed the body
-  tasks::set_outcome(record, tasks::state::kCancelled);
+  tasks::set_outcome(record, tasks::state::kCancelled | tasks::state::kOnRequest);
   const std::exception_ptr no_cause;
   return complete(record, lane, &no_cause);
 }
@@ -107,6 +114,7 @@ void Engine::cancel_unstarted() noexcept {
 void Engine::cancel_and_wait() {
   cancel_unstarted();
   static_cast<void>(wait_quiescent(-1, nullptr));
+  timers_.resume();
   cancelling_.fetch_sub(1, std::memory_order_release);  // counted, as another thread may be closing the runtime
 }
 
@@ -119,10 +127,9 @@ namespace detail {
 std::exception_ptr failure_of(const Record& record) noexcept {
   const std::uint64_t flags = tasks::flags_of(record);
   if ((flags & (tasks::state::kFailed | tasks::state::kCancelled)) == 0) return nullptr;
-  const bool on_request =
-      (flags & (tasks::state::kFailed | tasks::state::kCancelRequested)) == tasks::state::kCancelRequested;
   const tasks::Rare* const rare = record.rare;
-  if (on_request || rare == nullptr || rare->outcome() == nullptr) return runtime::cancelled_error(record);
+  if ((flags & tasks::state::kOnRequest) != 0 || rare == nullptr || rare->outcome() == nullptr)
+    return runtime::cancelled_error(record);
   return rare->outcome();
 }
 
@@ -144,11 +151,12 @@ bool Context::cancelled() const noexcept {
 
 std::stop_token Context::stop_token() const {
   tasks::Rare& rare = tasks::rare_of(*record_);
-  if (rare.stop == nullptr) {
-    rare.stop = std::make_unique<std::stop_source>();
-    if (tasks::publish_stop_source(*record_)) rare.stop->request_stop();
+  std::stop_source* stop = rare.stop.load(sync::memory_order_relaxed);
+  if (stop == nullptr) {
+    stop = new std::stop_source;
+    if (tasks::publish_stop_source(*record_, stop)) stop->request_stop();
   }
-  return rare.stop->get_token();
+  return stop->get_token();
 }
 
 void Context::throw_if_cancelled() const {

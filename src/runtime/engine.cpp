@@ -147,9 +147,14 @@ void Engine::commit_spawn(Record& record, std::span<Record* const> predecessors)
     trace_spawn(record, predecessors, lane);
   // Release: partner is try_claim in a helping waiter.
   record.pending.store(0, sync::memory_order_release);
-  make_ready(record, lane);
-  if (cancelled) [[unlikely]]
-    static_cast<void>(cancel_task(record));
+  if (!cancelled) [[likely]] {
+    make_ready(record, lane);
+    return;
+  }
+  // First, or its body might run; the entry in a queue drops the engine's reference. The destructor of a body that
+  // waited may have come back on another slot.
+  cancel_committed(record);
+  make_ready(record, lane_for(*this));
 }
 
 /// Counts the task, and lets it join the current scope. True: that is cancelled, and so must the task be.
@@ -231,6 +236,8 @@ void Engine::link(Record& record, std::span<Record* const> predecessors, launch:
   // Release: partner is request_cancel. From here on the task may be cancelled, and completed, while edges are pushed:
   // the engine's reference, which the entry in a queue drops, keeps it.
   record.pending.store(count, sync::memory_order_release);
+  if (cancelled) [[unlikely]]
+    cancel_committed(record);  // before an edge makes it ready, or its body might run
   std::uint32_t met = 0;
   for (Record* predecessor : predecessors) {
     if (edges.push_to(*predecessor)) continue;
@@ -243,12 +250,10 @@ void Engine::link(Record& record, std::span<Record* const> predecessors, launch:
   const bool ready = met == count || (met != 0 && record.pending.fetch_sub(met, sync::memory_order_acq_rel) == met);
   if (ready) {
     if (met == count) record.pending.store(0, sync::memory_order_release);  // nobody else counts; partner: try_claim
-    make_ready(record, lane);
+    make_ready(record, cancelled ? lane_for(*this) : lane);  // a destructor that waited may have changed the slot
   } else if (lane.slot == ~0U && deck_.pool.all_idle() && producer_depth(*this) == 0) {
     look_for_stall();  // a diagnosis does not wait for this thread, and may have passed over the task just before
   }
-  if (cancelled) [[unlikely]]
-    static_cast<void>(cancel_task(record));  // the caller's reference keeps it
 }
 
 void Engine::make_ready(Record& record, launch::Lane& lane) {
@@ -419,8 +424,9 @@ void Engine::drop_body(Record& record) noexcept {
   record.ops = nullptr;
 }
 
-Record* Engine::complete_unrun(Record& record, const std::exception_ptr& cause) noexcept {
-  tasks::set_outcome(record, tasks::state::kCancelled);
+/// `why`: kOnRequest or 0.
+Record* Engine::complete_unrun(Record& record, const std::exception_ptr& cause, std::uint64_t why) noexcept {
+  tasks::set_outcome(record, tasks::state::kCancelled | why);
   // A destructor that waited may have come back on another slot.
   return complete(record, lane_for(*this), &cause);
 }

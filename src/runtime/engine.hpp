@@ -74,7 +74,8 @@ struct Waiter : graph::Listener {
   bool has_deadline = false;  ///< it ends whatever happens
   bool asked_to_diagnose = false;
   tasks::Record* target = nullptr;    ///< the task waited for …
-  const ScopeState* scope = nullptr;  ///< … or the scope; neither: all tasks
+  const ScopeState* scope = nullptr;  ///< … or the scope, in …
+  std::uint32_t scope_use = 0;        ///< … this use of its state; neither: all tasks
   std::exception_ptr error;           ///< set by a diagnosis: the wait cannot end
 };
 
@@ -202,7 +203,7 @@ class Engine final : public graph::RecordSource {
   /// Cancels what has not started in it, and asks what runs in it to stop; also what joins it later.
   void cancel_scope(ScopeState& scope);
   /// False on timeout or when the hooks abandoned the wait. @throws UsageError in the body of one of its tasks.
-  [[nodiscard]] bool wait_scope(ScopeState& scope, std::int64_t timeout_ns, const WaitHooks* hooks);
+  [[nodiscard]] bool wait_scope(ScopeState& scope, std::uint32_t use, std::int64_t timeout_ns, const WaitHooks* hooks);
   /// After ScopeState::hold().
   void leave_held(ScopeState& scope) noexcept {
     if (scope.leave()) end_of_scope(scope);
@@ -287,7 +288,7 @@ class Engine final : public graph::RecordSource {
                       std::exception_ptr tasks::Rare::* place = &tasks::Rare::failure) noexcept;
   tasks::Record* cancel(tasks::Record& record) noexcept;
   void drop_body(tasks::Record& record) noexcept;
-  tasks::Record* complete_unrun(tasks::Record& record, const std::exception_ptr& cause) noexcept;
+  tasks::Record* complete_unrun(tasks::Record& record, const std::exception_ptr& cause, std::uint64_t why = 0) noexcept;
   std::exception_ptr note_root_failure(tasks::Record& record, const std::exception_ptr& error) noexcept;
   tasks::Record* run_resumed(tasks::Record& record, launch::Lane& lane) noexcept;
 
@@ -304,6 +305,7 @@ class Engine final : public graph::RecordSource {
 
   // cancelling.cpp
   void end_taken(tasks::Record& record) noexcept;
+  void cancel_committed(tasks::Record& record) noexcept;
   void tell_started(tasks::Record& record) noexcept;
   tasks::Record* stop(tasks::Record& record, launch::Lane& lane) noexcept;
 

@@ -10,22 +10,22 @@ using tasks::Record;
 
 void ScopeState::begin(ScopeState* parent, bool cancel_on_error) {
   cancelled_.store(0, sync::memory_order_relaxed);
-  watched_.store(0, sync::memory_order_relaxed);
   cancel_on_error_ = cancel_on_error;
-  parent_ = parent;
+  parent_.store(parent, sync::memory_order_relaxed);
   if (parent == nullptr) return;
-  const std::lock_guard lock(parent->mutex_);
+  const sync::Mutex::Guard lock(parent->mutex_);
   parent->within_.push_back(this);
-  parent->open_.fetch_add(1, sync::memory_order_relaxed);
+  parent->hold();
   if (parent->cancelled()) cancelled_.store(1, sync::memory_order_release);
 }
 
 Failures ScopeState::end() {
-  if (parent_ != nullptr) {
-    const std::lock_guard lock(parent_->mutex_);
-    std::erase(parent_->within_, this);
+  if (ScopeState* const outer = parent(); outer != nullptr) {
+    const sync::Mutex::Guard lock(outer->mutex_);
+    std::erase(outer->within_, this);
   }
-  const std::lock_guard lock(mutex_);
+  use_.fetch_add(1, sync::memory_order_relaxed);
+  const sync::Mutex::Guard lock(mutex_);
   members_.clear();
   members_.shrink_to_fit();
   sweep_at_ = kSweepAt;
@@ -33,9 +33,11 @@ Failures ScopeState::end() {
 }
 
 void ScopeState::cancel(Taken& taken) {
-  const std::lock_guard lock(mutex_);
+  const sync::Mutex::Guard lock(mutex_);
   if (cancelled()) return;
-  // All that can throw comes first.
+  // What is cancelled is so with everything within, even if memory runs out in between: then it can be done again.
+  for (ScopeState* scope : within_)
+    scope->cancel(taken);
   taken.unstarted.reserve(taken.unstarted.size() + members_.size());
   taken.started.reserve(taken.started.size() + members_.size());
   cancelled_.store(1, sync::memory_order_release);
@@ -51,8 +53,6 @@ void ScopeState::cancel(Taken& taken) {
         break;
     }
   }
-  for (ScopeState* scope : within_)
-    scope->cancel(taken);
 }
 
 void ScopeState::sweep_locked() {
@@ -61,7 +61,7 @@ void ScopeState::sweep_locked() {
 }
 
 bool ScopeState::start_when_over(Record& record) {
-  const std::lock_guard lock(mutex_);
+  const sync::Mutex::Guard lock(mutex_);
   starters_.reserve(starters_.size() + 1);
   add_watcher();  // before the look: whoever counts to 0 afterwards comes for the starters
   if (over()) {
@@ -73,7 +73,7 @@ bool ScopeState::start_when_over(Record& record) {
 }
 
 std::vector<Record*> ScopeState::take_starters() {
-  const std::lock_guard lock(mutex_);
+  const sync::Mutex::Guard lock(mutex_);
   if (starters_.empty() || !over()) return {};
   for (std::size_t i = 0; i < starters_.size(); ++i)
     remove_watcher();
@@ -81,22 +81,22 @@ std::vector<Record*> ScopeState::take_starters() {
 }
 
 void ScopeState::add_failure(Failure failure) {
-  const std::lock_guard lock(mutex_);
+  const sync::Mutex::Guard lock(mutex_);
   failures_.roots.push_back(std::move(failure));
 }
 
 void ScopeState::add_failures(Failures&& failures) {
-  const std::lock_guard lock(mutex_);
+  const sync::Mutex::Guard lock(mutex_);
   failures_.add(std::move(failures));
 }
 
 void ScopeState::add_cancelled(std::uint64_t count) {
-  const std::lock_guard lock(mutex_);
+  const sync::Mutex::Guard lock(mutex_);
   failures_.cancelled += count;
 }
 
 Failures ScopeState::take_failures() {
-  const std::lock_guard lock(mutex_);
+  const sync::Mutex::Guard lock(mutex_);
   return std::exchange(failures_, Failures{});
 }
 

@@ -17,16 +17,25 @@
 // set and is cancelled by the thread that spawns it.
 //
 // End. Whoever counts `open_` down to 0 (seq_cst), then reads `watched_` (seq_cst), wakes the waiters; a waiter counts
-// itself in `watched_` (seq_cst), then reads `open_` (seq_cst), before it sleeps: one of them sees the other. The state
-// of a scope is reused for a later one, never freed while the engine lives, so a late look at it is harmless: at worst
-// a waiter of the later scope looks at its own count for nothing. A scope whose wait was ended by an error is
-// abandoned: it counts as watched for ever, and the last member to leave ends it.
+// itself in `watched_` (seq_cst), then reads `open_` (seq_cst), before it sleeps: one of them sees the other.
+//
+// Reuse. The state of a scope is reused for a later one, never freed while the engine lives, so a late look at it is
+// harmless. Whoever ends a scope counts its uses (`use_`); a thread whose wait outlasts that, as others may end the
+// scope as soon as it is over, tells by the count that what is open is a later scope, and takes its own mark out of
+// `watched_` alone, which is never reset. Whoever wakes waiters late wakes those of the later scope, who look at their
+// own count for nothing.
+//
+// A scope whose wait was ended by an error is abandoned: it counts as watched, and whoever finds it over and takes
+// `abandoned_` ends it. Who comes late may take that of a later scope, which is not over, and puts it back.
+//
+// tests/model/scope.cpp runs ScopeState under the model checker.
 #pragma once
 
 #include <polyreme/detail/abi.hpp>
 #include <polyreme/errors.hpp>
 
 #include "sync/atomic.hpp"
+#include "sync/mutex.hpp"
 #include "task/record.hpp"
 
 #include <array>
@@ -63,14 +72,22 @@ class ScopeState {
   [[nodiscard]] Engine& engine() const noexcept { return engine_; }
   /// From 1.
   [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
-  [[nodiscard]] ScopeState* parent() const noexcept { return parent_; }
+  [[nodiscard]] ScopeState* parent() const noexcept { return parent_.load(sync::memory_order_relaxed); }
+  /// For who knows that the scope is not ended.
   [[nodiscard]] bool over() const noexcept { return open_.load(sync::memory_order_seq_cst) == 0; }
+  /// How many scopes had this state before.
+  [[nodiscard]] std::uint32_t use() const noexcept { return use_.load(sync::memory_order_relaxed); }
+  /// For who knew that when its use() was `use`.
+  [[nodiscard]] bool over_since(std::uint32_t use) const noexcept {
+    // A later scope's members were counted after the end of the one before: join() and hold() release that.
+    return over() || this->use() != use;
+  }
   [[nodiscard]] bool cancelled() const noexcept { return cancelled_.load(sync::memory_order_acquire) != 0; }
   [[nodiscard]] bool cancels_on_error() const noexcept { return cancel_on_error_; }
   /// True for itself and every scope within.
   [[nodiscard]] bool contains(const ScopeState* inner) const noexcept {
     while (inner != nullptr && inner != this)
-      inner = inner->parent_;
+      inner = inner->parent();
     return inner == this;
   }
 
@@ -83,16 +100,16 @@ class ScopeState {
   /// can be completed. True: the scope is cancelled, and so must the task be.
   template <class Counted>
   [[nodiscard]] bool join(tasks::Record& record, Counted&& counted) {
-    const std::lock_guard lock(mutex_);
+    const sync::Mutex::Guard lock(mutex_);
     if (members_.size() >= sweep_at_) sweep_locked();
     members_.push_back(&record);
     counted();
-    open_.fetch_add(1, sync::memory_order_relaxed);
+    open_.fetch_add(1, sync::memory_order_release);  // partner: over_since()
     tasks::set_scope(record, number_);
     return cancelled();
   }
   /// Somebody who knows that the scope is not left keeps it from being over, until leave().
-  void hold() noexcept { open_.fetch_add(1, sync::memory_order_relaxed); }
+  void hold() noexcept { open_.fetch_add(1, sync::memory_order_release); }
   /// A member is over. True: it was the last, and somebody may wait for that.
   [[nodiscard]] bool leave() noexcept {
     return open_.fetch_sub(1, sync::memory_order_seq_cst) == 1 && watched_.load(sync::memory_order_seq_cst) != 0;
@@ -100,12 +117,23 @@ class ScopeState {
 
   /// Nobody waits for its end any more, which whoever brings it about sees to. True: it is over, and the caller must.
   [[nodiscard]] bool abandon() noexcept {
-    abandoned_.store(1, sync::memory_order_seq_cst);
     add_watcher();
-    return over() && take_abandoned();
+    // seq_cst, and the look at open_ after it: partner is the last leave(), and the look at abandoned_ after that.
+    abandoned_.store(1, sync::memory_order_seq_cst);
+    return take_abandoned();
   }
+  /// True: the scope is abandoned and over, and the caller, and nobody else, must end it.
   [[nodiscard]] bool take_abandoned() noexcept {
-    return abandoned_.load(sync::memory_order_relaxed) != 0 && abandoned_.exchange(0, sync::memory_order_acq_rel) != 0;
+    while (over() && abandoned_.load(sync::memory_order_seq_cst) != 0 &&
+           abandoned_.exchange(0, sync::memory_order_seq_cst) != 0) {
+      if (over()) {
+        remove_watcher();
+        return true;
+      }
+      // A later scope was begun and abandoned since the first look. Its last member may leave before it is put back.
+      abandoned_.store(1, sync::memory_order_seq_cst);
+    }
+    return false;
   }
 
   void add_watcher() noexcept { watched_.fetch_add(1, sync::memory_order_seq_cst); }
@@ -136,16 +164,17 @@ class ScopeState {
 
   Engine& engine_;
   const std::uint32_t number_;
-  // Set by begin(), while nobody else knows the scope.
-  ScopeState* parent_ = nullptr;
+  // Set by begin(), while nobody else knows the scope. The parent is looked up by who comes late, too.
+  sync::Atomic<ScopeState*> parent_{nullptr};
   bool cancel_on_error_ = false;
 
   sync::Atomic<std::int64_t> open_{0};
+  sync::Atomic<std::uint32_t> use_{0};
   sync::Atomic<std::uint32_t> watched_{0};
   sync::Atomic<std::uint32_t> cancelled_{0};
   sync::Atomic<std::uint32_t> abandoned_{0};
 
-  std::mutex mutex_;  ///< a parent's is taken before that of a scope within
+  sync::Mutex mutex_;  ///< a parent's is taken before that of a scope within
   std::vector<tasks::Record*> members_;
   std::size_t sweep_at_ = kSweepAt;
   std::vector<ScopeState*> within_;

@@ -48,7 +48,12 @@ ScopeState& Engine::open_scope(bool cancel_on_error) {
 void Engine::cancel_scope(ScopeState& scope) {
   static_cast<void>(lane_for(*this));  // before anything is taken: it may throw
   ScopeState::Taken taken;
-  scope.cancel(taken);
+  std::exception_ptr error;
+  try {
+    scope.cancel(taken);
+  } catch (...) {
+    error = std::current_exception();  // out of memory half-way: what was taken must end all the same
+  }
   // Outside the locks: bodies that are destroyed and callbacks of stop tokens may do anything.
   for (Record* record : taken.unstarted) {
     end_taken(*record);
@@ -58,6 +63,7 @@ void Engine::cancel_scope(ScopeState& scope) {
     tell_started(*record);
     release(*record);
   }
+  if (error != nullptr) std::rethrow_exception(error);
 }
 
 void Engine::commit_when_over(Record& record, ScopeState& scope) {
@@ -123,7 +129,7 @@ Scope::~Scope() {
   runtime::leave(entered_);
   try {
     if (std::uncaught_exceptions() > exceptions_) cancel();
-    static_cast<void>(engine_.wait_scope(*entered_.scope, -1, nullptr));
+    static_cast<void>(engine_.wait_scope(*entered_.scope, entered_.scope->use(), -1, nullptr));
     engine_.close_scope(*entered_.scope);
   } catch (const std::exception& error) {
     engine_.warn(std::string("polyreme: a scope was left before it was over: ") + error.what());
@@ -132,12 +138,12 @@ Scope::~Scope() {
 }
 
 void Scope::wait() {
-  static_cast<void>(engine_.wait_scope(*entered_.scope, -1, nullptr));
+  static_cast<void>(engine_.wait_scope(*entered_.scope, entered_.scope->use(), -1, nullptr));
   runtime::Engine::throw_failures(entered_.scope->take_failures());
 }
 
 bool Scope::wait_for_ns(std::int64_t timeout_ns) {
-  const bool over = engine_.wait_scope(*entered_.scope, timeout_ns, nullptr);
+  const bool over = engine_.wait_scope(*entered_.scope, entered_.scope->use(), timeout_ns, nullptr);
   if (over) runtime::Engine::throw_failures(entered_.scope->take_failures());
   return over;
 }

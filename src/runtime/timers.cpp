@@ -18,8 +18,13 @@ void Timers::add(Clock::time_point when, tasks::Record& record) {
 
 void Timers::expire() {
   const std::lock_guard lock(mutex_);
-  expired_ = true;
+  ++expired_;
   earlier_.notify_one();
+}
+
+void Timers::resume() noexcept {
+  const std::lock_guard lock(mutex_);
+  --expired_;
 }
 
 void Timers::stop() {
@@ -49,7 +54,7 @@ void Timers::run() {
       continue;
     }
     const Entry first = entries_.front();
-    if (!expired_ && Clock::now() < first.when) {
+    if (expired_ == 0 && Clock::now() < first.when) {
       earlier_.wait_until(lock, first.when);
       continue;
     }

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -30,8 +31,9 @@ class Timers {
   void add(Clock::time_point when, tasks::Record& record);
   /// True: the record was not due, and is the caller's again.
   [[nodiscard]] bool remove(const tasks::Record& record);
-  /// Everything is due now, and so is what is added later.
+  /// Everything is due now, and so is what is added until as many calls of resume() have followed.
   void expire();
+  void resume() noexcept;
   /// Ends the thread. Nothing may be in the list, or be added afterwards.
   void stop();
 
@@ -50,7 +52,7 @@ class Timers {
   std::mutex mutex_;
   std::condition_variable earlier_;
   std::vector<Entry> entries_;  ///< a heap
-  bool expired_ = false;
+  std::uint32_t expired_ = 0;   ///< calls of expire() without one of resume()
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -81,7 +81,7 @@ void Engine::trace_end(const Record& record, launch::Lane& lane) noexcept {
   const bool stopped = (record.flags & tasks::kStopped) != 0;
   if ((flags & tasks::state::kCancelled) != 0 && !stopped) {
     // On request, `rare` may belong to a predecessor that fails just now.
-    const bool has_cause = (flags & tasks::state::kCancelRequested) == 0 && record.rare != nullptr;
+    const bool has_cause = (flags & tasks::state::kOnRequest) == 0 && record.rare != nullptr;
     const std::uint64_t cause = has_cause ? record.rare->cancelled_by : 0;
     lane.trace->record(Kind::cancelled, record.id, cause == 0 ? trace::kNoTask : cause);
     return;

@@ -360,8 +360,9 @@ void Engine::throw_failures(Failures failures) {
 
 // ---- the wait for a scope
 
-bool Engine::wait_scope(ScopeState& scope, std::int64_t timeout_ns, const WaitHooks* hooks) {
-  if (scope.over()) return true;
+/// `use` is scope.use() at a time when the caller knew that it was not ended.
+bool Engine::wait_scope(ScopeState& scope, std::uint32_t use, std::int64_t timeout_ns, const WaitHooks* hooks) {
+  if (scope.over_since(use)) return true;
   check_process();
   publish_continuation();
   const bool on_slot = holds_slot_of(*this);
@@ -375,8 +376,9 @@ bool Engine::wait_scope(ScopeState& scope, std::int64_t timeout_ns, const WaitHo
   const WaiterHandle handle(new Waiter);
   Waiter& waiter = *handle.waiter;
   waiter.scope = &scope;
+  waiter.scope_use = use;
   const Watching watching(scope);
-  const auto over = [&scope] { return scope.over(); };
+  const auto over = [&scope, use] { return scope.over_since(use); };
   if (on_slot) {
     ensure_spare();
     if (timeout_ns < 0) waiter.waiting_body = this_thread.current;
@@ -517,7 +519,7 @@ void Engine::look_for_stall() noexcept {
 bool Engine::over_locked(const Waiter& waiter) const noexcept {
   if (waiter.error != nullptr) return true;
   if (waiter.target != nullptr) return tasks::done(*waiter.target);
-  return waiter.scope != nullptr ? waiter.scope->over() : deck_.lanes.quiescent();
+  return waiter.scope != nullptr ? waiter.scope->over_since(waiter.scope_use) : deck_.lanes.quiescent();
 }
 
 /// Somebody may still spawn: a registered thread that does not wait, waits with a time limit, or whose wait is over.

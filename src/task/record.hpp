@@ -99,19 +99,24 @@ struct Retry {
 
 /// What few tasks have; a plain task has none of it.
 struct Rare {
-  std::uint32_t cores = 1;                   ///< slots that the body holds while it runs
-  Label label;                               ///< for messages and traces
-  std::exception_ptr failure;                ///< what result() throws: the body's exception, or why it never ran
-  std::exception_ptr doom;                   ///< instead of `failure`, which a predecessor may be writing just then
-  std::exception_ptr interruption;           ///< why a suspended body goes on although the awaited task is not done
-  detail::EnteredScope* entered = nullptr;   ///< the innermost scope that a suspended body is in
-  std::exception_ptr for_dependents;         ///< what dependents get instead, if that differs: a DependencyFailed
-  std::uint64_t cancelled_by = 0;            ///< id of the predecessor that failed first, or 0
-  std::unique_ptr<Retry> retry;              ///< with kRepeatable
-  std::unique_ptr<std::stop_source> stop;    ///< set by the body's thread, once; see publish_stop_source()
-  std::shared_ptr<graph::SpaceState> space;  ///< the space whose id this task has
-  void* space_row = nullptr;                 ///< position of the id in its space: the row …
-  std::int64_t space_index = 0;              ///< … and the place in it
+  Rare() = default;
+  Rare(const Rare&) = delete;
+  Rare& operator=(const Rare&) = delete;
+  ~Rare() { delete stop.load(sync::memory_order_relaxed); }
+
+  std::uint32_t cores = 1;                  ///< slots that the body holds while it runs
+  Label label;                              ///< for messages and traces
+  std::exception_ptr failure;               ///< what result() throws: the body's exception, or why it never ran
+  std::exception_ptr doom;                  ///< instead of `failure`, which a predecessor may be writing just then
+  std::exception_ptr interruption;          ///< why a suspended body goes on although the awaited task is not done
+  detail::EnteredScope* entered = nullptr;  ///< the innermost scope that a suspended body is in
+  std::exception_ptr for_dependents;        ///< what dependents get instead, if that differs: a DependencyFailed
+  std::uint64_t cancelled_by = 0;           ///< id of the predecessor that failed first, or 0
+  std::unique_ptr<Retry> retry;             ///< with kRepeatable
+  sync::Atomic<std::stop_source*> stop{nullptr};  ///< set by the body's thread, once; see publish_stop_source()
+  std::shared_ptr<graph::SpaceState> space;       ///< the space whose id this task has
+  void* space_row = nullptr;                      ///< position of the id in its space: the row …
+  std::int64_t space_index = 0;                   ///< … and the place in it
   std::shared_ptr<const std::vector<std::int64_t>> leading_indices;  ///< the id's other indices
 
   [[nodiscard]] const std::exception_ptr& outcome() const noexcept { return doom != nullptr ? doom : failure; }
@@ -143,8 +148,8 @@ inline constexpr std::uint64_t kStarted = 1ULL << 33;    ///< someone has the ri
 inline constexpr std::uint64_t kPoisoned = 1ULL << 34;   ///< a predecessor failed
 inline constexpr std::uint64_t kFailed = 1ULL << 35;     ///< the body threw
 inline constexpr std::uint64_t kCancelled = 1ULL << 36;  ///< the body never ran
-inline constexpr std::uint64_t kHasResult = 1ULL << 37;
-inline constexpr std::uint64_t kClaimed = 1ULL << 38;  ///< started by a helping waiter: its queue entry is stale
+inline constexpr std::uint64_t kOnRequest = 1ULL << 37;  ///< with kCancelled: because somebody asked for it
+inline constexpr std::uint64_t kClaimed = 1ULL << 38;    ///< started by a helping waiter: its queue entry is stale
 inline constexpr std::uint64_t kCancelRequested = 1ULL << 39;  ///< request_cancel() was called
 inline constexpr unsigned kScopeShift = 41;  ///< from here on: the number of the scope that the task belongs to, or 0
 inline constexpr std::uint64_t kScope = ~0ULL << kScopeShift;
@@ -363,11 +368,20 @@ inline void clear_scope(Record& record) noexcept {
   return (record.state.load(sync::memory_order_acquire) & state::kCancelRequested) != 0;
 }
 
-/// running: the body's thread has put a stop source into `rare`. True: cancellation was requested before, and nobody
-/// else will tell the source.
-[[nodiscard]] inline bool publish_stop_source(Record& record) noexcept {
+/// running: the body's thread gives the task, which has a Rare, its stop source. True: cancellation was requested
+/// before, and whoever did so may not have found the source.
+[[nodiscard]] inline bool publish_stop_source(Record& record, std::stop_source* source) noexcept {
+  record.rare->stop.store(source, sync::memory_order_release);  // partner: stop_source_of()
   // A read-modify-write, though it changes nothing: partner is request_cancel().
   return (record.state.fetch_or(0, sync::memory_order_acq_rel) & state::kCancelRequested) != 0;
+}
+
+/// For whoever has requested a cancellation: the source to be told, or null. If there is one later, its maker sees the
+/// request.
+[[nodiscard]] inline std::stop_source* stop_source_of(const Record& record) noexcept {
+  // Acquire: the body's thread may be publishing it just now, after the request.
+  const Rare* const rare = record.rare;
+  return rare != nullptr ? rare->stop.load(sync::memory_order_acquire) : nullptr;
 }
 
 /// waiting: a predecessor failed. True: the caller is the first and sets rare->failure, before its count-down.

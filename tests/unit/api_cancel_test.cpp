@@ -8,9 +8,11 @@
 
 #include <atomic>
 #include <latch>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace polyreme {
@@ -242,6 +244,33 @@ TEST(ApiCancel, OfAWholeChainTakesOneRequest) {
   expect_cancelled(last, "as was a task that it depends on");
   busy.rt.wait();
   EXPECT_EQ(ran.load(), 0);
+}
+
+/// Cancels a task when it is destroyed.
+struct CancelsAtLast {
+  explicit CancelsAtLast(std::shared_ptr<Task<void>> one) : task(std::move(one)) {}
+  CancelsAtLast(CancelsAtLast&&) = default;
+  CancelsAtLast(const CancelsAtLast&) = delete;
+  CancelsAtLast& operator=(const CancelsAtLast&) = delete;
+  CancelsAtLast& operator=(CancelsAtLast&&) = delete;
+  ~CancelsAtLast() {
+    if (task != nullptr && task->valid()) static_cast<void>(task->cancel());
+  }
+  std::shared_ptr<Task<void>> task;
+};
+
+TEST(ApiCancel, ThatComesWhenATaskEndsForAFailureIsNotTheReason) {
+  Busy busy;
+  const auto fails = busy.rt.spawn({.after = busy.body}, [] { throw std::runtime_error("first"); });
+  const auto self = std::make_shared<Task<void>>();
+  const auto dependent = busy.rt.spawn({.after = fails}, [last = CancelsAtLast(self)] {});
+  *self = dependent;
+  busy.hold.count_down();
+  EXPECT_TRUE(is<DependencyFailed>(dependent.exception())) << text_of(dependent.exception());
+  const auto late = busy.rt.spawn({.after = dependent}, [] {});
+  EXPECT_TRUE(is<DependencyFailed>(late.exception())) << text_of(late.exception());
+  *self = {};
+  EXPECT_THROW(busy.rt.wait(), TaskErrors);
 }
 
 }  // namespace

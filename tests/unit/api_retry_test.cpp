@@ -178,5 +178,31 @@ TEST(ApiRetry, MisuseIsRefused) {
   rt.wait();
 }
 
+TEST(ApiRetry, PausesAgainAfterARunThatWasCancelled) {
+  Runtime rt({.workers = 1});
+  std::latch first(1);
+  const auto cancelled = rt.spawn({.retries = 1, .backoff = 1h}, repeatable([&first] {
+                                    first.count_down();
+                                    throw Boom("before");
+                                  }));
+  first.wait();
+  rt.engine().cancel_and_wait();
+  EXPECT_TRUE(cancelled.done());
+
+  std::latch second(1);
+  std::atomic<int> attempts{0};
+  const auto pauses = rt.spawn({.retries = 1, .backoff = 1h}, repeatable([&] {
+                                 if (attempts.fetch_add(1) == 0) second.count_down();
+                                 throw Boom("after");
+                               }));
+  second.wait();
+  for (int i = 0; i < 1000; ++i)
+    rt.spawn([] {}).wait();
+  static_cast<void>(pauses.cancel());
+  static_cast<void>(pauses.exception());
+  EXPECT_EQ(attempts.load(), 1);
+  EXPECT_THROW(rt.wait(), TaskErrors);
+}
+
 }  // namespace
 }  // namespace polyreme

@@ -397,5 +397,66 @@ TEST(ApiScope, OfAClosedRuntimeIsRefused) {
   EXPECT_TRUE(is<RuntimeClosed>(caught([&] { const Scope scope(*rt); })));
 }
 
+TEST(ApiScope, ThatIsCancelledRunsNothingThatIsSpawnedInIt) {
+  Runtime rt({.workers = 2});
+  std::atomic<int> ran{0};
+  const auto before = rt.spawn([] {});
+  before.wait();
+  std::latch hold(1);
+  const auto busy = rt.spawn([&] { hold.wait(); });
+  Scope scope(rt);
+  scope.cancel();
+  for (int i = 0; i < 2000; ++i) {
+    const auto ready = rt.spawn([&] { ran.fetch_add(1); });
+    const auto met = rt.spawn({.after = before}, [&] { ran.fetch_add(1); });
+    const auto waiting = rt.spawn({.after = {before, busy}}, [&] { ran.fetch_add(1); });
+    EXPECT_TRUE(ready.done() && met.done() && waiting.done());
+  }
+  EXPECT_EQ(ran.load(), 0);
+  hold.count_down();
+}
+
+/// Who waits for a scope is not what keeps it: a later scope may have its state when the wait returns.
+TEST(ApiScope, IsToldFromALaterOneWithItsState) {
+  const Runtime rt({.workers = 1});
+  runtime::Engine& engine = rt.engine();
+  runtime::ScopeState& scope = engine.open_scope(false);
+  const std::uint32_t use = scope.use();
+  scope.add_watcher();  // a thread that is slow to leave its wait
+  EXPECT_TRUE(scope.over_since(use));
+  engine.close_scope(scope);
+
+  ASSERT_EQ(&engine.open_scope(false), &scope);
+  scope.hold();
+  EXPECT_TRUE(scope.over_since(use));
+  EXPECT_FALSE(scope.over_since(scope.use()));
+  scope.add_watcher();
+  scope.remove_watcher();  // of the former wait
+  EXPECT_TRUE(scope.leave()) << "a waiter would not be woken";
+  scope.remove_watcher();
+  scope.hold();
+  EXPECT_FALSE(scope.leave());
+  engine.close_scope(scope);
+}
+
+/// Whoever brought about the end of a former scope looks for its waiters late, and finds a scope that was abandoned.
+TEST(ApiScope, ThatIsAbandonedIsEndedByNobodyBeforeItIsOver) {
+  const Runtime rt({.workers = 1});
+  runtime::Engine& engine = rt.engine();
+  runtime::ScopeState& scope = engine.open_scope(false);
+  scope.hold();
+  EXPECT_FALSE(scope.abandon());
+  EXPECT_FALSE(scope.take_abandoned());
+  EXPECT_TRUE(scope.leave());
+  EXPECT_TRUE(scope.take_abandoned());
+  EXPECT_FALSE(scope.take_abandoned()) << "twice";
+  engine.close_scope(scope);
+
+  ASSERT_EQ(&engine.open_scope(false), &scope);
+  scope.hold();
+  EXPECT_FALSE(scope.leave()) << "nobody waits for the later scope";
+  engine.close_scope(scope);
+}
+
 }  // namespace
 }  // namespace polyreme

@@ -91,6 +91,10 @@ TEST_F(RuntimeTimers, AfterExpireEverythingIsDue) {
   timers_.expire();
   timers_.add(Timers::Clock::now() + 1h, record());
   EXPECT_EQ(kept_.wait_for(1).size(), 1U);
+  timers_.resume();
+  tasks::Record& late = record();
+  timers_.add(Timers::Clock::now() + 1h, late);
+  EXPECT_TRUE(timers_.remove(late));
 }
 
 }  // namespace
