@@ -23,7 +23,8 @@ add_library(polyreme_model_parts STATIC ${model_support}
   "${PROJECT_SOURCE_DIR}/src/graph/captured_plan.cpp"
   "${PROJECT_SOURCE_DIR}/src/graph/captured_run.cpp"
   "${PROJECT_SOURCE_DIR}/src/launch/lane.cpp"
-  "${PROJECT_SOURCE_DIR}/src/launch/slot_pool.cpp")
+  "${PROJECT_SOURCE_DIR}/src/launch/slot_pool.cpp"
+  "${PROJECT_SOURCE_DIR}/src/runtime/scope.cpp")
 polyreme_target_defaults(polyreme_model_parts)
 polyreme_model_target(polyreme_model_parts)
 

@@ -5,6 +5,8 @@
 //
 //   - The body runs exactly once.
 //   - Every wait ends, sees the result, and finds the task done ever after.
+//   - Whoever asks to cancel it takes it before it starts, or is heard by its body, even if that makes its stop source
+//     just then.
 //   - The record is freed exactly once, after every access to it: the checker reports what is left over, any access to
 //     freed memory, and any access to the data that the freeing does not follow.
 #include "complete/finish.hpp"
@@ -113,7 +115,7 @@ class ThreeHandles : public HandlesModel<3> {};
 /// A deadlock search takes over a task that is still counted by its predecessor; the queue entry comes later.
 class TakenOver : public LifeModel<3> {
  public:
-  TakenOver() : LifeModel(2) {}
+  TakenOver() : LifeModel(2) { task().pending.store(1, sync::memory_order_relaxed); }
   void thread(unsigned index) override {
     if (index == 0) {
       if (polyreme::graph::count_down(task().pending)) run();
@@ -128,6 +130,65 @@ class TakenOver : public LifeModel<3> {
   }
 };
 
+/// One with a handle cancels a task whose predecessor ends meanwhile; another waits, or drops its handle.
+class Cancelled : public LifeModel<3> {
+ public:
+  Cancelled() : LifeModel(2) { task().pending.store(1, sync::memory_order_relaxed); }
+  void thread(unsigned index) override {
+    if (index == 0) {
+      if (polyreme::graph::count_down(task().pending)) run();
+    } else if (index == 1) {
+      if (request_cancel(task()) == tasks::CancelRequest::kTaken) {
+        require(task().argument.get() == kResult, "whoever destroys a body does not see it");
+        complete(tasks::state::kCancelled | tasks::state::kOnRequest);
+        require((tasks::flags_of(task()) & tasks::state::kCancelled) != 0, "the outcome got lost");
+      }
+      release(task());
+    } else {
+      if (choose(2) != 0) {
+        wait();
+        if ((tasks::flags_of(task()) & tasks::state::kCancelled) == 0) see_result();
+      }
+      release(task());
+    }
+  }
+};
+
+/// The body makes a stop source while others ask it to stop.
+class ToldToStop : public LifeModel<3> {
+ public:
+  ToldToStop() : LifeModel(2) {
+    task().state.fetch_or(tasks::state::kStarted, sync::memory_order_relaxed);
+    task().pending.store(0, sync::memory_order_relaxed);
+    static_cast<void>(tasks::rare_of(task()));
+  }
+  void thread(unsigned index) override {
+    if (index == 0) {
+      source_.set(kResult);
+      if (tasks::publish_stop_source(task(), address())) ++told_;
+      complete(0);
+    } else {
+      require(request_cancel(task()) == tasks::CancelRequest::kNoted, "a body that runs was taken");
+      if (tasks::stop_source_of(task()) != nullptr) {
+        require(source_.get() == kResult, "a stop source is told before it is made");
+        ++told_;
+      }
+      release(task());
+    }
+  }
+  void after() override {
+    LifeModel::after();
+    require(told_ != 0, "nobody told the stop source");
+  }
+
+ private:
+  /// Only its address counts; source_ stands for what is there. Freed with the task.
+  static std::stop_source* address() { return new std::stop_source(std::nostopstate); }
+
+  polyreme::sync::Shared<int> source_;
+  int told_ = 0;  ///< seen by the checker alone
+};
+
 }  // namespace
 
 int main() {
@@ -136,5 +197,7 @@ int main() {
       .explore<OneHandle>("one handle", Bounded{4})
       .explore<ThreeHandles>("three handles", Random{300'000})
       .explore<TakenOver>("taken over by a deadlock search", Random{200'000})
+      .explore<Cancelled>("cancelled", Random{200'000})
+      .explore<ToldToStop>("told to stop", Random{100'000})
       .run();
 }
