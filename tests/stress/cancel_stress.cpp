@@ -193,7 +193,7 @@ class CancelStress : public testing::TestWithParam<std::uint32_t> {};
 TEST_P(CancelStress, EveryTaskEndsOnceAndAsItMay) {
   constexpr int kProducers = 3;
   constexpr int kPlaces = 60;
-  const int tasks = scaled(1500);
+  const int tasks = scaled(500);
   Runtime rt({.workers = GetParam()});
   std::vector<std::vector<std::shared_ptr<Plan>>> plans(kProducers);
   {
@@ -273,7 +273,7 @@ void scopes(Runtime& rt, const Board& board, int places, Dice& dice, int depth,
 TEST_P(CancelStress, ScopesEndAfterTheirTasks) {
   constexpr int kProducers = 3;
   constexpr int kPlaces = 20;
-  const int rounds = scaled(60);
+  const int rounds = scaled(10);
   Runtime rt({.workers = GetParam()});
   std::vector<std::vector<std::shared_ptr<Plan>>> plans(kProducers);
   {
