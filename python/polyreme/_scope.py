@@ -77,7 +77,7 @@ class Scope(_core.Scope):
             ExceptionGroup: what bodies in it raised since the last wait, each with a note that says where its task was
                 spawned.
             TimeoutError: `timeout` seconds passed first. Nothing is cancelled.
-            UsageError: called in the body of one of its tasks or in a coroutine of asyncio, or the scope is not entered.
+            UsageError: called in the body of one of its tasks or in a coroutine of asyncio, or it is not entered.
             CycleError: the wait could never end.
         """
         if loop_runs_here():

@@ -75,9 +75,7 @@ class CapturedRun {
     return *reinterpret_cast<PlaceHeader*>(&place - place.index)[-1].run;
   }
   /// True if the plan is still what it was when this object was made.
-  [[nodiscard]] bool fits() const noexcept {
-    return plan.size() == size_ && plan.value_units() == value_units_;
-  }
+  [[nodiscard]] bool fits() const noexcept { return plan.size() == size_ && plan.value_units() == value_units_; }
   [[nodiscard]] NodeIndex bodies() const noexcept { return bodies_; }
 
   const Plan& plan;

@@ -14,14 +14,13 @@
 #pragma once
 
 // Everything that Relacy's macros would break comes first.
-#include <stop_token>
-
 #include <relacy/relacy.hpp>
 
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <source_location>
+#include <stop_token>
 #include <utility>
 #include <vector>
 
