@@ -2,11 +2,11 @@
 
 #include <polyreme/errors.hpp>
 
+#include "base/stored_pointer.hpp"
 #include "runtime/threads.hpp"
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 #include <utility>
 
 namespace polyreme::runtime {
@@ -21,15 +21,12 @@ struct InnerGraph {
 };
 
 bool run_inner(const void* body, std::byte* /*values*/, std::byte* /*result*/, tasks::Record& run) {
-  InnerGraph* inner = nullptr;
-  std::memcpy(&inner, body, sizeof(inner));
+  const auto* const inner = base::stored_pointer<InnerGraph>(body);
   return !Engine::of(run).start_inner_run(*inner->graph, run_of(run), this_thread.replay->node);
 }
 
 void destroy_inner(void* body) noexcept {
-  InnerGraph* inner = nullptr;
-  std::memcpy(&inner, body, sizeof(inner));
-  delete inner;
+  delete base::stored_pointer<InnerGraph>(body);
 }
 
 constexpr detail::NodeOps kInnerOps{&run_inner,    nullptr, &destroy_inner,         nullptr,
@@ -107,8 +104,7 @@ detail::NodeReference CapturedGraph::add_graph(const std::shared_ptr<CapturedGra
     inner_.push_back(inner);
   }
   std::array<std::byte, detail::kInlineNodeBytes> storage{};
-  InnerGraph* const address = body.get();
-  std::memcpy(storage.data(), &address, sizeof(address));
+  base::store_pointer(storage.data(), body.get());
   const detail::NodeReference reference = add(kInnerOps, storage.data(), predecessors, site, name);
   static_cast<void>(body.release());  // NOLINT(bugprone-unused-return-value): the node owns it now
   return reference;
@@ -203,9 +199,7 @@ void CapturedGraph::give_back(GraphRun& run) noexcept {
 }
 
 GraphRun& run_of(const tasks::Record& record) noexcept {
-  GraphRun* run = nullptr;
-  std::memcpy(&run, record.body, sizeof(run));
-  return *run;
+  return *base::stored_pointer<GraphRun>(record.body);
 }
 
 }  // namespace polyreme::runtime

@@ -22,12 +22,12 @@
 // own stack: all it runs there is what it waits for.
 #include <polyreme/errors.hpp>
 
+#include "base/stored_pointer.hpp"
 #include "runtime/captured_graph.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/threads.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
@@ -51,9 +51,7 @@ Record* run_empty(void* /*storage*/, Record& /*record*/) {
   return nullptr;
 }
 void drop_run(void* storage) noexcept {
-  GraphRun* run = nullptr;
-  std::memcpy(&run, storage, sizeof(run));
-  CapturedGraph::give_back(*run);
+  CapturedGraph::give_back(*base::stored_pointer<GraphRun>(storage));
 }
 constexpr detail::BodyOps kRunOps{&run_empty, &drop_run, &drop_run, &typeid(void)};
 
@@ -242,8 +240,7 @@ Record& Engine::prepare_run(GraphRun& run, std::source_location site) {
     CapturedGraph::give_back(run);
     throw;
   }
-  GraphRun* const address = &run;
-  std::memcpy(record->body, &address, sizeof(address));
+  base::store_pointer(record->body, &run);
   run.record = record;
   record->flags |= tasks::kNotice;  // the end of a run is never left out
   if (run.bodies() != 0) {
@@ -373,6 +370,7 @@ namespace {
 std::exception_ptr errors_of(GraphRun& run) {
   const std::uint64_t cancelled = run.cancelled.load(sync::memory_order_relaxed);
   std::vector<Failure> roots;
+  roots.reserve(run.failures.size());
   for (const graph::CapturedRun::NodeFailure& one : run.failures)
     roots.push_back({run.plan.name_of(one.node), run.plan.site_of(one.node), one.error});
   std::string what = "polyreme: " + std::to_string(roots.size()) + (roots.size() == 1 ? " node" : " nodes") + " of a " +

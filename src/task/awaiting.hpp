@@ -46,7 +46,7 @@ inline constexpr std::uint32_t kInterruptions = (1U << 24) - 1;
 inline constexpr std::uint32_t kFlags = ~kInterruptions;
 
 /// A word of a body that was suspended. No such word has the bit between flags and count, and kUncommitted has.
-[[nodiscard]] inline constexpr bool valid(std::uint32_t word) noexcept {
+[[nodiscard]] constexpr bool valid(std::uint32_t word) noexcept {
   return (word & (kBegun | (kInterruptions + 1))) == kBegun;
 }
 static_assert(!valid(kUncommitted));

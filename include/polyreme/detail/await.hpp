@@ -60,7 +60,7 @@ inline constexpr bool kIsAwait<Await<Awaited>> = true;
 /// What get() gives: of a handle that stays, a reference; of a temporary one, a copy.
 template <class Given>
 decltype(auto) value_of(const std::remove_cvref_t<Given>& task) {
-  using T = typename std::remove_cvref_t<Given>::value_type;
+  using T = std::remove_cvref_t<Given>::value_type;
   if constexpr (std::is_void_v<T> || std::is_lvalue_reference_v<Given>) {
     return task.get();
   } else {

@@ -50,8 +50,8 @@ auto Runtime::spawn_with(const SpawnOptions* options, std::source_location site,
   static_assert(!kRepeats || !detail::kIsCoro<Value>,
                 "polyreme: a coroutine is no repeatable body; repeat an ordinary one, or loop in the coroutine");
   using Kind = detail::BodyOf<Bound, Value>;
-  using Body = typename Kind::Body;
-  using Result = typename Kind::Result;
+  using Body = Kind::Body;
+  using Result = Kind::Result;
   constexpr std::size_t kTasks = (std::size_t{0} + ... + (detail::kIsTask<Arguments> ? 1U : 0U));
 
   if (!kRepeats && options != nullptr && (options->retries != 0 || options->backoff.count() != 0)) {
