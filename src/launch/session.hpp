@@ -73,6 +73,7 @@ class Session {
   /// Slots besides slot().
   void hold_more(std::span<const std::uint32_t> slots) { more_.assign(slots.begin(), slots.end()); }
   [[nodiscard]] std::vector<std::uint32_t> take_more() noexcept { return std::exchange(more_, {}); }
+  [[nodiscard]] Port& port() const noexcept { return port_; }
   [[nodiscard]] std::uint32_t slot() const noexcept { return slot_; }
   [[nodiscard]] Lane& lane() noexcept { return *lane_; }
   [[nodiscard]] bool searching() const noexcept { return searching_; }

@@ -72,6 +72,7 @@ struct Waiter : graph::Listener {
   bool is_producer = false;   ///< counted as one that waits; not so with a time limit
   bool on_slot = false;       ///< its thread gave up a slot for it, and will take one again
   bool has_deadline = false;  ///< it ends whatever happens
+  bool elsewhere = false;     ///< a body's, for something of another engine, which alone knows when it ends
   bool asked_to_diagnose = false;
   tasks::Record* target = nullptr;    ///< the task waited for …
   const ScopeState* scope = nullptr;  ///< … or the scope, in …
@@ -266,6 +267,8 @@ class Engine final : public graph::RecordSource {
   static constexpr std::uint32_t kMaxNested = 256;
   /// Results that own handles of tasks whose results own handles …: destroyed one above the other.
   static constexpr std::uint32_t kMaxFreeing = 64;
+
+  class Away;
 
   explicit Engine(EngineOptions options);
   ~Engine() override;

@@ -27,6 +27,7 @@
 
 #include <array>
 #include <chrono>
+#include <optional>
 #include <system_error>
 
 namespace polyreme::runtime {
@@ -120,6 +121,66 @@ class Watching {
 
 }  // namespace
 
+// ---- waits of bodies for what is another engine's
+
+/// The time in which a body waits for something of another engine. That may need a slot of the body's own engine, so it
+/// gives its slot up, and the thread counts as foreign to all engines. To its own it counts as on its way: when it goes
+/// on follows from nothing that is known there. Does nothing on threads without a slot.
+class Engine::Away {
+ public:
+  Away() : saved_(this_thread), session_(saved_.session_serial != 0 ? saved_.session : nullptr) {
+    if (session_ == nullptr) return;
+    Engine& home = session_->port();
+    Waiter& waiter = *handle_.emplace(new Waiter).waiter;
+    waiter.on_slot = true;
+    waiter.elsewhere = true;
+    home.ensure_spare();
+    home.register_waiter(waiter);
+    if (saved_.current != nullptr && session_->lane().trace != nullptr)
+      home.trace_suspend(*saved_.current, session_->lane());
+    ThreadContext& self = this_thread;
+    self.session_serial = 0;
+    self.seat = nullptr;
+    self.current = nullptr;
+    self.scope_of_current = nullptr;
+    self.entered = nullptr;
+    more_ = session_->take_more();
+    home.deck_.pool.give_up(
+        session_->slot(), session_->searching(), [&home] { return home.deck_.any_work(); },
+        [&home] { home.on_all_idle_locked(); });
+    session_->clear_searching();
+    home.give_back(more_);
+  }
+  Away(const Away&) = delete;
+  Away& operator=(const Away&) = delete;
+  ~Away() {
+    if (session_ == nullptr) return;
+    Engine& home = session_->port();
+    const bool was_inside = session_->inside();
+    session_->leave_interpreter();
+    launch::SlotPool::Seat own_seat;
+    home.board_again(*session_, saved_.seat != nullptr ? *saved_.seat : own_seat,
+                     static_cast<std::uint32_t>(1 + more_.size()));
+    static_cast<void>(home.unregister_waiter(*handle_->waiter));
+    ThreadContext& self = this_thread;
+    self.session_serial = saved_.session_serial;
+    self.seat = saved_.seat;
+    self.current = saved_.current;
+    self.scope_of_current = saved_.scope_of_current;
+    self.entered = saved_.entered;
+    home.forget_blocked(saved_.seat != nullptr);
+    if (saved_.current != nullptr && session_->lane().trace != nullptr)
+      home.trace_resume(*saved_.current, session_->lane());
+    if (was_inside) session_->enter_interpreter();
+  }
+
+ private:
+  const ThreadContext saved_;
+  Session* const session_;
+  std::optional<WaiterHandle> handle_;
+  std::vector<std::uint32_t> more_;  ///< slots that the body held besides its own
+};
+
 // ---- the wait for one task
 
 namespace {
@@ -182,6 +243,7 @@ bool Engine::wait_done(Record& record, std::int64_t timeout_ns, const WaitHooks*
   check_process();
   publish_continuation();
   if (!holds_slot_of(*this)) {
+    const Away away;
     if (timeout_ns < 0 && help_until_done(record)) return true;
     return block_outside(record, timeout_ns, hooks);
   }
@@ -288,12 +350,14 @@ bool Engine::block_outside(Record& record, std::int64_t timeout_ns, const WaitHo
 }
 
 bool Engine::help_until_done(Record& record) {
-  if (holds_slot_of(*this)) return false;
+  if (this_thread.session_serial != 0) return false;
   return tasks::done(record) || (!this_thread.never_helps && help_with(record));
 }
 
 bool Engine::help_with(Record& record) {
   if (!may_claim(record)) return false;
+  // Bodies that wait for another engine's tasks in turn may pile up on one stack.
+  if (this_thread.nested >= kMaxNested) return false;
   const std::uint32_t slot = deck_.pool.try_take();
   if (slot == launch::kNoSlot) return false;
   HelperSession helper(*this, slot);
@@ -316,7 +380,7 @@ void Engine::help_all() {
 }
 
 bool Engine::help_until_quiescent() {
-  if (holds_slot_of(*this)) return false;
+  if (this_thread.session_serial != 0) return false;
   if (deck_.lanes.quiescent()) return true;
   if (!this_thread.never_helps) help_all();
   return deck_.lanes.quiescent();
@@ -329,7 +393,9 @@ bool Engine::wait_quiescent(std::int64_t timeout_ns, const WaitHooks* hooks) {
   }
   check_process();
   publish_continuation();
-  if (deck_.lanes.quiescent() || (timeout_ns < 0 && help_until_quiescent())) return true;
+  if (deck_.lanes.quiescent()) return true;
+  const Away away;
+  if (timeout_ns < 0 && help_until_quiescent()) return true;
   const WaiterHandle handle(new Waiter);
   Waiter& waiter = *handle.waiter;
   waiter.for_quiescence = true;
@@ -517,7 +583,7 @@ void Engine::look_for_stall() noexcept {
 
 /// What it waits for has come, or an error instead: its thread is on its way.
 bool Engine::over_locked(const Waiter& waiter) const noexcept {
-  if (waiter.error != nullptr) return true;
+  if (waiter.error != nullptr || waiter.elsewhere) return true;
   if (waiter.target != nullptr) return tasks::done(*waiter.target);
   return waiter.scope != nullptr ? waiter.scope->over_since(waiter.scope_use) : deck_.lanes.quiescent();
 }

@@ -191,6 +191,33 @@ def test_bodies_wait_for_tasks_of_another_runtime() -> None:
             one.spawn(int, after=other.spawn(int))
 
 
+def test_tasks_of_two_runtimes_wait_for_each_other() -> None:
+    # Each runtime has one slot, which the bodies that wait must not keep.
+    with pr.Runtime(workers=1) as one, pr.Runtime(workers=1) as other:
+
+        def bounce(left: int) -> int:
+            if left == 0:
+                return 0
+            rt = one if left % 2 else other
+            return 1 + int(rt.spawn(bounce, left - 1).result())
+
+        for _ in range(5):
+            assert one.spawn(bounce, 100).result() == 100
+
+
+def test_a_body_may_wait_for_all_of_another_runtime() -> None:
+    with pr.Runtime(workers=1) as one, pr.Runtime(workers=1) as other:
+        done: list[int] = []
+
+        def ask() -> None:
+            other.spawn(lambda: one.spawn(done.append, 1).result())
+            other.wait()
+            done.append(2)
+
+        one.spawn(ask).result()
+        assert done == [1, 2]
+
+
 # ---- errors that have nowhere to go
 
 
