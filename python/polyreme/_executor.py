@@ -96,7 +96,8 @@ class Executor(_Base):
             _close_soon(self._runtime)
             return
         try:
-            self._runtime.wait()
+            # Also in a coroutine, where Runtime.wait() refuses: programs leave executors there as they always did.
+            self._runtime._wait_and_report(None)  # noqa: SLF001
         except RuntimeClosedError:  # by another thread's shutdown, which has waited
             pass
         except KeyboardInterrupt:

@@ -467,8 +467,8 @@ def test_ctrl_c_cancels_what_has_not_started() -> None:
         running = pool.submit(first)
         waiting = [pool.submit(print, "never") for _ in range(1000)]
         waiting[-1].add_done_callback(lambda future: print("cancelled", flush=True))
-        wait = pool._runtime.wait
-        pool._runtime.wait = lambda: (print("waiting", flush=True), wait())
+        wait = pool._runtime._wait_and_report
+        pool._runtime._wait_and_report = lambda timeout: (print("waiting", flush=True), wait(timeout))
         try:
             pool.shutdown()
         except KeyboardInterrupt:
