@@ -14,7 +14,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <vector>
 
 namespace polyreme::launch {
@@ -24,6 +23,29 @@ struct Collecting {
   std::uint32_t count = 1;
   int rank = 0;                      ///< higher goes first: a task's priority, or kResumes
   std::vector<std::uint32_t> slots;  ///< once granted
+  Collecting* next = nullptr;        ///< in a list
+};
+
+/// First come, first served. Links what it holds, and so allocates nothing.
+class CollectingList {
+ public:
+  [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
+  [[nodiscard]] Collecting* front() const noexcept { return first_; }
+  void push_back(Collecting& one) noexcept {
+    one.next = nullptr;
+    (first_ == nullptr ? first_ : last_->next) = &one;
+    last_ = &one;
+  }
+  /// Null: it is empty.
+  Collecting* pop_front() noexcept {
+    Collecting* const one = first_;
+    if (one != nullptr) first_ = one->next;
+    return one;
+  }
+
+ private:
+  Collecting* first_ = nullptr;
+  Collecting* last_ = nullptr;
 };
 
 class Collector {
@@ -32,7 +54,7 @@ class Collector {
 
   void add(Collecting& request) {
     POLYREME_CHECK(request.count > 0 && request.rank >= kLowest && request.rank <= kResumes);
-    queue_of(request.rank).push_back(&request);
+    queue_of(request.rank).push_back(request);
   }
 
   /// Must be true before each offer().
@@ -55,7 +77,7 @@ class Collector {
   [[nodiscard]] Collecting* take_complete() {
     Collecting* const first = head();
     if (first == nullptr || pile_.size() < first->count) return nullptr;
-    queue_of(first->rank).pop_front();
+    static_cast<void>(queue_of(first->rank).pop_front());
     const auto begin = pile_.end() - static_cast<std::ptrdiff_t>(first->count);
     first->slots.assign(begin, pile_.end());
     pile_.erase(begin, pile_.end());
@@ -65,15 +87,14 @@ class Collector {
   /// Removes the first of the tasks, whatever it wants; null: there is none. For the end: the pile may be left over.
   [[nodiscard]] Collecting* abandon_task() noexcept {
     Collecting* const first = head(kResumes - 1);
-    if (first != nullptr) queue_of(first->rank).pop_front();
-    return first;
+    return first != nullptr ? queue_of(first->rank).pop_front() : nullptr;
   }
   [[nodiscard]] std::size_t piled() const noexcept { return pile_.size(); }
 
  private:
   static constexpr int kLowest = -1;
 
-  [[nodiscard]] std::deque<Collecting*>& queue_of(int rank) noexcept {
+  [[nodiscard]] CollectingList& queue_of(int rank) noexcept {
     return queues_[static_cast<std::size_t>(kResumes - rank)];
   }
   [[nodiscard]] Collecting* head(int highest = kResumes) const noexcept {
@@ -83,7 +104,7 @@ class Collector {
     return nullptr;
   }
 
-  std::array<std::deque<Collecting*>, 4> queues_;  ///< highest rank first
+  std::array<CollectingList, 4> queues_;  ///< highest rank first
   std::vector<std::uint32_t> pile_;
 };
 

@@ -45,8 +45,7 @@ std::uint32_t SlotPool::join(Seat& seat) {
     const sync::Mutex::Guard guard(mutex_);
     if (stopping_) return kNoSlot;
     if (!granted_.empty()) {
-      seat.granted = granted_.front();
-      granted_.pop_front();
+      seat.granted = static_cast<Request*>(granted_.pop_front());
       return seat.granted->slots.front();
     }
     if (!free_.empty()) return take_locked();
@@ -106,10 +105,7 @@ std::uint32_t SlotPool::resume_with(Request& request) {
 
 SlotPool::Request* SlotPool::abandon_request() noexcept {
   const sync::Mutex::Guard guard(mutex_);
-  if (granted_.empty()) return nullptr;
-  Request* const abandoned = granted_.front();
-  granted_.pop_front();
-  return abandoned;
+  return static_cast<Request*>(granted_.pop_front());
 }
 
 void SlotPool::stop() {
@@ -174,7 +170,7 @@ void SlotPool::settle_locked(bool caller_joins) {
       request->resumer->slot.set(request->slots.front());
       request->resumer->parker.unpark();
     } else if (parked_.empty() || caller_joins) {
-      granted_.push_back(request);
+      granted_.push_back(*request);
     } else {
       wake_locked(request->slots.front(), request);
     }
@@ -191,10 +187,10 @@ void SlotPool::abandon_tasks_locked() {
     free_.push_back(slot);
     idle_.fetch_add(kOneFree, sync::memory_order_seq_cst);
   };
-  for (Request* const granted : granted_)
+  for (const Collecting* granted = granted_.front(); granted != nullptr; granted = granted->next)
     std::ranges::for_each(granted->slots, set_free);
   while (Collecting* const task = collector_.abandon_task())
-    granted_.push_back(static_cast<Request*>(task));
+    granted_.push_back(*task);
   for (std::uint32_t slot = kNoSlot; collector_.take_back(slot);)
     set_free(slot);
   settle_locked(false);

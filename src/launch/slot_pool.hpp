@@ -42,7 +42,6 @@
 #include "sync/parker.hpp"
 
 #include <cstdint>
-#include <deque>
 #include <limits>
 #include <vector>
 
@@ -237,8 +236,8 @@ class SlotPool {
   std::vector<Seat*> parked_;    ///< newest last: the warmest is woken first
   std::vector<Seat*> resumers_;  ///< oldest first
   Collector collector_;
-  std::deque<Request*> granted_;  ///< tasks with their slots, for the next thread that joins; after stop(), abandoned
-  bool collecting_ = false;       ///< as wanted_ says
+  CollectingList granted_;   ///< tasks with their slots, for the next thread that joins; after stop(), abandoned
+  bool collecting_ = false;  ///< as wanted_ says
   bool stopping_ = false;
 };
 
