@@ -70,7 +70,7 @@ bool Engine::cancel_task(Record& record) {
 
 /// A body that has started, and may be over, was asked to stop. The caller has a reference.
 void Engine::tell_started(Record& record) noexcept {
-  if ((record.flags & tasks::kGraphRun) != 0) cancel_run(run_of(record));
+  if ((tasks::flags_of(record) & tasks::state::kGraphRun) != 0) cancel_run(run_of(record));
   if (std::stop_source* const stop = tasks::stop_source_of(record); stop != nullptr) stop->request_stop();
   static_cast<void>(resume_cancelled(record));
 }

@@ -244,8 +244,7 @@ Record& Engine::prepare_run(GraphRun& run, std::source_location site) {
   run.record = record;
   record->flags |= tasks::kNotice;  // the end of a run is never left out
   if (run.bodies() != 0) {
-    record->flags |= tasks::kGraphRun;
-    record->state.fetch_or(tasks::state::kStarted, sync::memory_order_relaxed);
+    record->state.fetch_or(tasks::state::kStarted | tasks::state::kGraphRun, sync::memory_order_relaxed);
     record->pending.store(0, sync::memory_order_release);
   }
   return *record;
@@ -407,7 +406,7 @@ Record* Engine::end_run(GraphRun& run, launch::Lane& lane) noexcept {
   }
   if (cancelled) {
     record.flags |= tasks::kStopped;
-    tasks::set_outcome(record, tasks::state::kCancelled);
+    tasks::set_outcome(record, tasks::state::kCancelled | tasks::state::kOnRequest);
     const std::exception_ptr no_cause;
     return complete(record, lane, &no_cause);
   }

@@ -151,6 +151,7 @@ inline constexpr std::uint64_t kCancelled = 1ULL << 36;  ///< the body never ran
 inline constexpr std::uint64_t kOnRequest = 1ULL << 37;  ///< with kCancelled: because somebody asked for it
 inline constexpr std::uint64_t kClaimed = 1ULL << 38;    ///< started by a helping waiter: its queue entry is stale
 inline constexpr std::uint64_t kCancelRequested = 1ULL << 39;  ///< request_cancel() was called
+inline constexpr std::uint64_t kGraphRun = 1ULL << 40;  ///< a run of a captured graph: its body is the run's address
 inline constexpr unsigned kScopeShift = 41;  ///< from here on: the number of the scope that the task belongs to, or 0
 inline constexpr std::uint64_t kScope = ~0ULL << kScopeShift;
 }  // namespace state
@@ -190,10 +191,9 @@ struct alignas(kRecordBytes) Record : StateWord, Entry {
 inline constexpr std::uint16_t kFullRoad = 1;     ///< placed and admitted before it is launched
 inline constexpr std::uint16_t kEdgeBlocks = 2;   ///< the last inline edge holds a chain of edge blocks
 inline constexpr std::uint16_t kForeignSite = 4;  ///< spawned by a program in another language
-inline constexpr std::uint16_t kNotice = 8;  ///< tells someone of another task's end: runs even if all is cancelled
-inline constexpr std::uint16_t kGraphRun = 1U << 13;  ///< a run of a captured graph: its body is the run's address
-inline constexpr std::uint16_t kStopped = 16;         ///< its body ran, and ended because that was asked for
-inline constexpr std::uint16_t kRepeatable = 128;     ///< the body is still there when it has thrown, and may run again
+inline constexpr std::uint16_t kNotice = 8;    ///< tells someone of another task's end: runs even if all is cancelled
+inline constexpr std::uint16_t kStopped = 16;  ///< its body ran, and ended because that was asked for
+inline constexpr std::uint16_t kRepeatable = 128;  ///< the body is still there when it has thrown, and may run again
 /// Never runs next on the thread that made it ready, but goes where it belongs first.
 inline constexpr std::uint16_t kNoContinuation = kFullRoad | kPrioritised;
 
