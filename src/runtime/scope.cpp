@@ -13,7 +13,7 @@ void ScopeState::begin(ScopeState* parent, bool cancel_on_error) {
   cancel_on_error_ = cancel_on_error;
   parent_.store(parent, sync::memory_order_relaxed);
   if (parent == nullptr) return;
-  const sync::Mutex::Guard lock(parent->mutex_);
+  const sync::Mutex::Guard lock(tree_);
   parent->within_.push_back(this);
   parent->hold();
   if (parent->cancelled()) cancelled_.store(1, sync::memory_order_release);
@@ -21,7 +21,7 @@ void ScopeState::begin(ScopeState* parent, bool cancel_on_error) {
 
 Failures ScopeState::end() {
   if (ScopeState* const outer = parent(); outer != nullptr) {
-    const sync::Mutex::Guard lock(outer->mutex_);
+    const sync::Mutex::Guard lock(tree_);
     std::erase(outer->within_, this);
   }
   use_.fetch_add(1, sync::memory_order_relaxed);
@@ -33,11 +33,16 @@ Failures ScopeState::end() {
 }
 
 void ScopeState::cancel(Taken& taken) {
-  const sync::Mutex::Guard lock(mutex_);
+  const sync::Mutex::Guard tree(tree_);
+  cancel_locked(taken);
+}
+
+void ScopeState::cancel_locked(Taken& taken) {
   if (cancelled()) return;
   // What is cancelled is so with everything within, even if memory runs out in between: then it can be done again.
   for (ScopeState* scope : within_)
-    scope->cancel(taken);
+    scope->cancel_locked(taken);
+  const sync::Mutex::Guard lock(mutex_);
   taken.unstarted.reserve(taken.unstarted.size() + members_.size());
   taken.started.reserve(taken.started.size() + members_.size());
   cancelled_.store(1, sync::memory_order_release);
@@ -116,7 +121,7 @@ ScopeState& ScopeTable::take() {
   const auto chunk = static_cast<std::size_t>(std::bit_width(number)) - 1;
   if (chunks_[chunk] == nullptr) chunks_[chunk] = std::make_unique<std::unique_ptr<ScopeState>[]>(1U << chunk);
   auto& place = chunks_[chunk][number - (1U << chunk)];
-  place = std::make_unique<ScopeState>(engine_, number);
+  place = std::make_unique<ScopeState>(engine_, number, tree_);
   ++made_;
   return *place;
 }

@@ -12,9 +12,10 @@
 // or a later one at the same address, which then is another member. What no longer is one is swept out of the list when
 // it has doubled.
 //
-// Join and cancel. Both lock `mutex_`. A task joins (listed, number set, counted) before it can be started, in one go.
-// A cancel sets `cancelled_` and takes all members that have not started; a task that joins later finds `cancelled_`
-// set and is cancelled by the thread that spawns it.
+// Join and cancel. Both lock `mutex_`; a cancel, which goes through the scopes within, also the lock of the whole tree.
+// A task joins (listed, number set, counted) before it can be started, in one go. A cancel sets `cancelled_` and takes
+// all members that have not started; a task that joins later finds `cancelled_` set and is cancelled by the thread that
+// spawns it.
 //
 // End. Whoever counts `open_` down to 0 (seq_cst), then reads `watched_` (seq_cst), wakes the waiters; a waiter counts
 // itself in `watched_` (seq_cst), then reads `open_` (seq_cst), before it sleeps: one of them sees the other.
@@ -65,7 +66,8 @@ struct Failures {
 
 class ScopeState {
  public:
-  ScopeState(Engine& engine, std::uint32_t number) : engine_(engine), number_(number) {}
+  /// `tree` is shared by all scopes of the engine.
+  ScopeState(Engine& engine, std::uint32_t number, sync::Mutex& tree) : engine_(engine), number_(number), tree_(tree) {}
   ScopeState(const ScopeState&) = delete;
   ScopeState& operator=(const ScopeState&) = delete;
 
@@ -161,9 +163,11 @@ class ScopeState {
   static constexpr std::size_t kSweepAt = 256;
 
   void sweep_locked();
+  void cancel_locked(Taken& taken);
 
   Engine& engine_;
   const std::uint32_t number_;
+  sync::Mutex& tree_;  ///< guards `within_` of all scopes; taken before the mutex of one, of which nobody holds two
   // Set by begin(), while nobody else knows the scope. The parent is looked up by who comes late, too.
   sync::Atomic<ScopeState*> parent_{nullptr};
   bool cancel_on_error_ = false;
@@ -174,10 +178,10 @@ class ScopeState {
   sync::Atomic<std::uint32_t> cancelled_{0};
   sync::Atomic<std::uint32_t> abandoned_{0};
 
-  sync::Mutex mutex_;  ///< a parent's is taken before that of a scope within
+  sync::Mutex mutex_;
   std::vector<tasks::Record*> members_;
   std::size_t sweep_at_ = kSweepAt;
-  std::vector<ScopeState*> within_;
+  std::vector<ScopeState*> within_;  ///< under tree_
   std::vector<tasks::Record*> starters_;
   Failures failures_;
 };
@@ -203,6 +207,7 @@ class ScopeTable {
   using Chunk = std::unique_ptr<std::unique_ptr<ScopeState>[]>;
 
   Engine& engine_;
+  sync::Mutex tree_;
   std::mutex mutex_;
   std::array<Chunk, 64 - tasks::state::kScopeShift> chunks_;
   std::uint32_t made_ = 0;

@@ -75,7 +75,8 @@ class ScopeModel : public Model<kThreads> {
     static_cast<void>(scope_.end());
   }
 
-  ScopeState scope_{reinterpret_cast<Engine&>(no_engine), kNumber};
+  sync::Mutex tree_;
+  ScopeState scope_{reinterpret_cast<Engine&>(no_engine), kNumber, tree_};
   int ended_abandoned_ = 0;  ///< seen by the checker alone
 
  private:

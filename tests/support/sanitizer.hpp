@@ -12,6 +12,11 @@ extern "C" const char* __tsan_default_suppressions() {
          "race:std::runtime_error::~runtime_error\n"
          "race:std::logic_error::~logic_error\n";
 }
+// A child of a fork may open a runtime of its own, which the sanitizer would not let start threads.
+extern "C" __attribute__((visibility("default"))) const char* __tsan_default_options();
+extern "C" const char* __tsan_default_options() {
+  return "die_after_fork=0";
+}
 // NOLINTEND(bugprone-reserved-identifier)
 
 #endif
