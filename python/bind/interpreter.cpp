@@ -130,12 +130,18 @@ void drop_put_aside() noexcept {
 }
 
 Outside::Outside() : before_(std::exchange(runtime::this_thread.holds_interpreter, false)) {
+  const runtime::ThreadContext& self = runtime::this_thread;
+  if (self.session_serial != 0 && self.session->inside()) {
+    session_before_ = true;
+    self.session->set_inside(false);  // a wait in here that gives the slot up must not leave once more
+  }
   interpreter().leave();
 }
 
 Outside::~Outside() {
   interpreter().enter();
   runtime::this_thread.holds_interpreter = before_;
+  if (session_before_) runtime::this_thread.session->set_inside(true);
 }
 
 EngineCall::EngineCall() : before_(runtime::this_thread.holds_interpreter) {

@@ -47,6 +47,7 @@ class Outside {
 
  private:
   bool before_;
+  bool session_before_ = false;  ///< what the session knew whose slot this thread holds
 };
 
 /// Tells the engine that this thread is inside, for the time of a call that may wait or help. Drops what was put aside

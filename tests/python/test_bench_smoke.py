@@ -193,7 +193,7 @@ def test_pages_are_rendered_from_the_committed_samples():
 
 
 def test_unknown_rows_are_named(capsys):
-    for wanted, known in [("cpq", "cpp, live"), ("cpp:chian", "independent, chain")]:
+    for wanted, known in [("cpq", "cpp, replay"), ("cpp:chian", "independent, chain")]:
         with pytest.raises(SystemExit, match=known):
             cli.main(["--rows", wanted])
     assert cli.main(["--list"]) == 0
