@@ -468,7 +468,12 @@ def test_ctrl_c_cancels_what_has_not_started() -> None:
         waiting = [pool.submit(print, "never") for _ in range(1000)]
         waiting[-1].add_done_callback(lambda future: print("cancelled", flush=True))
         wait = pool._runtime._wait_and_report
-        pool._runtime._wait_and_report = lambda timeout: (print("waiting", flush=True), wait(timeout))
+        said = []
+        def announce(timeout):
+            if not said:
+                said.append(print("waiting", flush=True))
+            return wait(timeout)
+        pool._runtime._wait_and_report = announce
         try:
             pool.shutdown()
         except KeyboardInterrupt:

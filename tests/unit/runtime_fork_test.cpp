@@ -87,6 +87,9 @@ int status_of_child(Function&& in_child) {
 }
 
 TEST(RuntimeFork, AChildMayOpenAnotherRuntime) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "ThreadSanitizer cannot follow threads that the child of a fork starts";
+#endif
   Runtime rt({.workers = 2});
   rt.wait();
   EXPECT_EQ(status_of_child([] {
@@ -102,6 +105,9 @@ TEST(RuntimeFork, AChildMayOpenAnotherRuntime) {
 }
 
 TEST(RuntimeFork, AChildOfABodyIsRefusedAndEndsWithTheBody) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "ThreadSanitizer cannot follow threads that the child of a fork starts";
+#endif
   Runtime rt({.workers = 2});
   std::atomic<int> ran{0};
   const auto forks = rt.spawn([&] {
