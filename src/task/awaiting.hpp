@@ -121,9 +121,9 @@ enum class Armed : std::uint8_t {
     } else {
       next |= kSuspended;
     }
-    // Release: what the body did so far is visible to whoever resumes it (partner: meet, interrupt). Acquire: what the
-    // awaited task did is visible to the body; the partner is meet().
-    if (record.pending.compare_exchange_weak(seen, next, sync::memory_order_acq_rel, sync::memory_order_relaxed)) {
+    // Release: what the body did so far is visible to whoever resumes it (partner: meet, interrupt). What the awaited
+    // task did becomes visible to the body by take_resumption().
+    if (record.pending.compare_exchange_weak(seen, next, sync::memory_order_release, sync::memory_order_relaxed)) {
       if (referenced && result == Armed::kMet) static_cast<void>(drop_reference(record));  // the engine's is left
       return result;
     }
@@ -144,8 +144,8 @@ enum class Met : std::uint8_t {
     if ((seen & kInterruptions) != interruptions) return Met::kStale;
     const bool suspended = (seen & kSuspended) != 0;
     const std::uint32_t next = suspended ? (seen ^ kSuspended) : (seen ^ (kLinking | kMet));
-    // Acquire: the queue that gets the record publishes what the body did before; partner: arm(). Release: partner of
-    // arm(), for the body goes on there.
+    // Acquire: the queue that gets the record publishes what the body did before; partner: arm(). Release: partner is
+    // take_resumption(), wherever the body goes on.
     if (record.pending.compare_exchange_weak(seen, next, sync::memory_order_acq_rel, sync::memory_order_acquire)) {
       return suspended ? Met::kMine : Met::kTheirs;
     }
