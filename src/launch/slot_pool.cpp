@@ -45,8 +45,9 @@ std::uint32_t SlotPool::join(Seat& seat) {
     const sync::Mutex::Guard guard(mutex_);
     if (stopping_) return kNoSlot;
     if (!granted_.empty()) {
-      seat.granted = static_cast<Request*>(granted_.pop_front());
-      return seat.granted->slots.front();
+      auto* const granted = static_cast<Request*>(granted_.pop_front());
+      seat.granted.set(granted);
+      return granted->slots.front();
     }
     if (!free_.empty()) return take_locked();
     add_parked(seat);
@@ -151,7 +152,7 @@ void SlotPool::wake_locked(std::uint32_t slot, Request* granted) {
   Seat* const seat = parked_.back();
   remove_parked(*seat);
   seat->slot.set(slot);
-  seat->granted = granted;
+  seat->granted.set(granted);
   seat->parker.unpark();
 }
 
@@ -199,7 +200,7 @@ void SlotPool::abandon_tasks_locked() {
 void SlotPool::add_parked(Seat& seat) {
   seat.parked = true;
   seat.slot.set(kNoSlot);
-  seat.granted = nullptr;
+  seat.granted.set(nullptr);
   parked_.push_back(&seat);
 }
 

@@ -60,8 +60,15 @@ class SlotPool {
   struct Seat {
     sync::Parker parker;
     sync::Shared<std::uint32_t> slot{kNoSlot};  ///< written by whoever gives the slot, before the unpark
-    Request* granted = nullptr;                 ///< the same: the task that the slot, and others, were collected for
+    sync::Shared<Request*> granted{nullptr};    ///< the same: the task that the slot, and others, were collected for
     bool parked = false;                        ///< under mutex_: in parked_
+
+    /// The seat's thread, once it has a slot: the task that this slot and others were collected for, or null.
+    [[nodiscard]] Request* take_granted() {
+      Request* const task = granted.get();
+      if (task != nullptr) granted.set(nullptr);
+      return task;
+    }
   };
 
   /// A wish for several slots, of a task that is ready or of a body that waited.

@@ -726,7 +726,7 @@ void Engine::worker_main() {
   self.seat = &seat;
   session.set_joins();
   while (slot != launch::kNoSlot) {
-    launch::SlotPool::Request* const granted = std::exchange(seat.granted, nullptr);
+    launch::SlotPool::Request* const granted = seat.take_granted();
     if (options_.pin && slot != pinned) this_machine().bind(std::array{pinned = slot});
     session.board(slot, granted == nullptr);
     self.session_serial = serial_;

@@ -13,14 +13,16 @@
 //   - seq_cst loads see the newest seq_cst write, or a newer one.
 #pragma once
 
-// Everything that Relacy's macros would break comes first.
+// What Relacy's macros would break comes before it.
+// clang-format off
+#include <stop_token>
 #include <relacy/relacy.hpp>
+// clang-format on
 
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <source_location>
-#include <stop_token>
 #include <utility>
 #include <vector>
 

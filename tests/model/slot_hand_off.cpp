@@ -134,7 +134,7 @@ class Collects : public Model<3> {
     SlotPool::Seat seat;
     std::uint32_t slot = pool_.join(seat);
     while (slot != kNoSlot) {
-      const bool is_granted = std::exchange(seat.granted, nullptr) != nullptr;
+      const bool is_granted = seat.take_granted() != nullptr;
       if (is_granted) {
         for (const std::uint32_t each : request_.slots)
           use(each);

@@ -98,7 +98,7 @@ class Crew {
     session.set_joins();
     std::uint32_t slot = deck.pool.join(seat);
     while (slot != launch::kNoSlot) {
-      launch::SlotPool::Request* const granted = std::exchange(seat.granted, nullptr);
+      launch::SlotPool::Request* const granted = seat.take_granted();
       session.board(slot, granted == nullptr);
       if (granted != nullptr) run_collected(session, *granted);
       if (session.work([] { return false; }) == Session::Stop::kLostSlot) {
