@@ -201,10 +201,11 @@ static_assert(sizeof(Record) == kRecordBytes);
 #ifndef POLYREME_SYNC_RELACY
 // The body and what follows it fill the record's end, so the body begins where the front expects it.
 static_assert(sizeof(Record::body) + sizeof(Record::ops) + sizeof(Record::Site) == kRecordBytes - detail::kBodyOffset);
-// NOLINTNEXTLINE(bugprone-sizeof-expression): of the members
+// NOLINTBEGIN(bugprone-sizeof-expression): of the members
 static_assert(sizeof(Entry) + sizeof(Record::state) + sizeof(Record::successors) + sizeof(Record::rare) +
                   sizeof(Record::id) + sizeof(Record::edges) ==
               detail::kBodyOffset);
+// NOLINTEND(bugprone-sizeof-expression)
 #endif
 
 /// Makes fresh memory a record that is being built, with `references` references. Not ready: it is uncommitted.
