@@ -200,8 +200,8 @@ inline constexpr std::uint16_t kNoContinuation = kFullRoad | kPrioritised;
 static_assert(sizeof(Record) == kRecordBytes);
 #ifndef POLYREME_SYNC_RELACY
 // The body and what follows it fill the record's end, so the body begins where the front expects it.
-static_assert(sizeof(Record::body) + sizeof(Record::ops) + sizeof(Record::Site) == kRecordBytes - detail::kBodyOffset);
 // NOLINTBEGIN(bugprone-sizeof-expression): of the members
+static_assert(sizeof(Record::body) + sizeof(Record::ops) + sizeof(Record::Site) == kRecordBytes - detail::kBodyOffset);
 static_assert(sizeof(Entry) + sizeof(Record::state) + sizeof(Record::successors) + sizeof(Record::rare) +
                   sizeof(Record::id) + sizeof(Record::edges) ==
               detail::kBodyOffset);
