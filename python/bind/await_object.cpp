@@ -1,6 +1,7 @@
 #include "await_object.hpp"
 
 #include "errors.hpp"
+#include "references.hpp"
 #include "task/record.hpp"
 #include "task_object.hpp"
 
@@ -58,8 +59,7 @@ PyAsyncMethods async_methods = [] {
 }();
 
 PyTypeObject await_type = [] {
-  PyTypeObject type{};
-  Py_SET_REFCNT(reinterpret_cast<PyObject*>(&type), 1);
+  PyTypeObject type = blank_type();
   type.tp_name = "polyreme._core.TaskAwait";
   type.tp_basicsize = sizeof(AwaitObject);
   type.tp_dealloc = &dealloc;

@@ -5,6 +5,7 @@
 #include "errors.hpp"
 #include "free_threading.hpp"
 #include "interpreter.hpp"
+#include "references.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/threads.hpp"
 #include "runtime_object.hpp"
@@ -307,8 +308,7 @@ PyGetSetDef properties[] = {{"cancelled", &get_cancelled, nullptr,
                             {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 PyTypeObject scope_type = [] {
-  PyTypeObject type{};
-  Py_SET_REFCNT(reinterpret_cast<PyObject*>(&type), 1);
+  PyTypeObject type = blank_type();
   type.tp_name = "polyreme._core.Scope";
   type.tp_basicsize = sizeof(ScopeObject);
   type.tp_dealloc = &dealloc;
