@@ -64,6 +64,7 @@ class ListModel : public Model<1 + kPushers> {
       return;
     }
     Task& successor = make_task(1);
+    successor.pending.store(1, polyreme::sync::memory_order_relaxed);  // all that it waits for
     successor.argument.set(kind);
     if (kind == kInline ? push_inline_edge(*predecessor_, successor.edges[0])
                         : push_block_edge(*predecessor_, block_for(successor))) {
