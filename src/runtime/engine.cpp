@@ -170,6 +170,14 @@ inline bool Engine::enter_graph(Record& record, launch::Lane& lane) {
   return false;
 }
 
+/// Of a task that belongs to no scope and is not committed by commit_spawn().
+void Engine::count_apart(Record& record) {
+  launch::Lane& lane = lane_for(*this);
+  lane.spawned.add(1);
+  if (lane.trace != nullptr) [[unlikely]]
+    trace_spawn(record, {}, lane);
+}
+
 bool Engine::enter_run(Record& record, launch::Lane& lane) {
   return enter_graph(record, lane);
 }
@@ -192,10 +200,7 @@ void Engine::commit_when_done(Record& record, Record& target) {
   auto starter = std::make_unique<Starter>();
   starter->notify = start_now;
   starter->record = &record;
-  launch::Lane& lane = lane_for(*this);
-  lane.spawned.add(1);
-  if (lane.trace != nullptr) [[unlikely]]
-    trace_spawn(record, {}, lane);
+  count_apart(record);
   if (graph::push_listener(target, *starter)) {
     starter.release();  // NOLINT(bugprone-unused-return-value): start_now() owns it now
   } else {
@@ -283,6 +288,12 @@ void Engine::launch(Record& record) {
 
 // ---- run
 
+Record* run_nothing(void* /*storage*/, Record& /*self*/) {
+  return nullptr;
+}
+
+const detail::BodyOps kNothingToRun{&run_nothing, [](void*) noexcept {}, nullptr, &typeid(void)};
+
 tasks::Entry* Engine::run(tasks::Entry& entry, launch::Lane& lane) noexcept {
   if ((entry.flags & (tasks::kGraphNode | tasks::kGraphSources)) != 0) [[unlikely]]
     return replay(entry);
@@ -304,7 +315,7 @@ Record* Engine::run_claimed(Record& record, launch::Lane& lane) noexcept {
   }
   const ThreadContext& self = this_thread;
   if ((state & tasks::state::kScope) != 0 || self.scope_of_current != nullptr || self.entered != nullptr) [[unlikely]]
-    return run_with_scope(record, lane);
+    return run_with_scope(record, lane, nullptr);
   return run_body(record, lane);
 }
 
@@ -313,13 +324,7 @@ Record* Engine::run_resumed(Record& record, launch::Lane& lane) noexcept {
   if ((record.flags & tasks::kRepeatable) != 0 && !end_pause(record)) {
     return thrown(record, std::exchange(record.rare->retry->last, nullptr), tasks::cancel_requested(record));
   }
-  ThreadContext& self = this_thread;
-  ScopeState* const outer_scope = std::exchange(self.scope_of_current, scope_of(record));
-  detail::EnteredScope* const outer_entered = std::exchange(self.entered, tasks::take_entered(record));
-  Record* const next = run_body(record, lane);
-  self.scope_of_current = outer_scope;
-  self.entered = outer_entered;
-  return next;
+  return run_with_scope(record, lane, tasks::take_entered(record));
 }
 
 /// Engines that were opened in the child go on.
@@ -334,16 +339,20 @@ Record* Engine::run_body(Record& record, launch::Lane& lane) noexcept {
   if (lane.trace != nullptr) [[unlikely]]
     tasks::has_suspended(record) ? trace_resume(record, lane) : trace_start(record, lane);
   Record* awaited = nullptr;
+  std::exception_ptr error;
+  bool is_cancellation = false;
+  // The handlers end before the task does: nothing here holds the exception then but what a waiter can see.
   try {
     awaited = record.ops->run(record.body, record);
   } catch (const TaskCancelled&) {
-    self.current = outer;
-    return thrown(record, std::current_exception(), true);
+    error = std::current_exception();
+    is_cancellation = true;
   } catch (...) {
-    self.current = outer;
-    return thrown(record, std::current_exception(), false);
+    error = std::current_exception();
   }
   self.current = outer;
+  if (error != nullptr) [[unlikely]]
+    return thrown(record, std::move(error), is_cancellation);
   if (self.forked) [[unlikely]]
     check_forked_body(false);
   if (awaited != nullptr) [[unlikely]]
@@ -352,11 +361,12 @@ Record* Engine::run_body(Record& record, launch::Lane& lane) noexcept {
   return complete(record, self.session->lane(), nullptr);
 }
 
-/// What the body spawns joins the scope of its task, and no scope of a body below it on the stack.
-Record* Engine::run_with_scope(Record& record, launch::Lane& lane) noexcept {
+/// What the body spawns joins the scopes that it has entered, or that of its task, and no scope of a body below it on
+/// the stack.
+Record* Engine::run_with_scope(Record& record, launch::Lane& lane, detail::EnteredScope* entered) noexcept {
   ThreadContext& self = this_thread;
   ScopeState* const outer_scope = std::exchange(self.scope_of_current, scope_of(record));
-  detail::EnteredScope* const outer_entered = std::exchange(self.entered, nullptr);
+  detail::EnteredScope* const outer_entered = std::exchange(self.entered, entered);
   Record* const next = run_body(record, lane);
   self.scope_of_current = outer_scope;
   self.entered = outer_entered;
@@ -429,36 +439,6 @@ Record* Engine::complete_unrun(Record& record, const std::exception_ptr& cause, 
   tasks::set_outcome(record, tasks::state::kCancelled | why);
   // A destructor that waited may have come back on another slot.
   return complete(record, lane_for(*this), &cause);
-}
-
-std::exception_ptr Engine::note_root_failure(Record& record, const std::exception_ptr& error) noexcept {
-  const std::string name = detail::name_of(record);
-  Failure failure{name, detail::site_of(record), error};
-  if (ScopeState* scope = scope_of(record); scope != nullptr) {
-    scope->add_failure(std::move(failure));
-    if (scope->cancels_on_error()) cancel_scope(*scope);
-  } else {
-    const std::lock_guard lock(failures_mutex_);
-    failures_.roots.push_back(std::move(failure));
-  }
-  return std::make_exception_ptr(DependencyFailed("polyreme: not run, because " + name + " failed", error));
-}
-
-Failures Engine::take_failures() {
-  const std::lock_guard lock(failures_mutex_);
-  return std::exchange(failures_, Failures{});
-}
-
-std::string describe(const Failure& failure) {
-  std::string text = failure.task;
-  if (failure.site.known()) text += ", spawned at " + failure.site.text();
-  try {
-    std::rethrow_exception(failure.error);
-  } catch (const std::exception& error) {
-    return text + ": " + error.what();
-  } catch (...) {
-    return text + ": an exception that is no std::exception";
-  }
 }
 
 // ---- end of a record

@@ -3,9 +3,10 @@
 // spawn (begin, commit) → graph (edges, count-down) → launch (lane, session) → run → complete (finish) → graph …
 //
 // Parts: engine.cpp (spawn, run, completion), scopes.cpp, repeating.cpp (retries), cancelling.cpp (cancellation, on
-// request and by a failed predecessor), waiting.cpp (waits, helping, stalls), suspending.cpp (bodies that wait without
-// a thread), diagnose.cpp (what a stall is due to), cores.cpp (tasks of several cores), shutdown.cpp (start, close, end
-// of life), threads.hpp/.cpp (which lane belongs to the calling thread).
+// request and by a failed predecessor), failures.cpp (root failures), waiting.cpp (waits, helping, stalls), workers.cpp
+// (the threads that hold slots), in_place.hpp (what runs in place of a wait), suspending.cpp (bodies that wait without
+// a thread), replay.cpp (runs of captured graphs), diagnose.cpp (what a stall is due to), cores.cpp (tasks of several
+// cores), shutdown.cpp (start, close, end of life), threads.hpp/.cpp (which lane belongs to the calling thread).
 //
 // Lifetime. close() runs everything down and joins the workers. The memory of records must outlive that: handles may be
 // dropped at any later time by any thread. So a closed engine stays in a graveyard until as many blocks were freed as
@@ -254,6 +255,7 @@ class Engine final : public graph::RecordSource {
 
  private:
   friend class HelperSession;
+  friend class InPlace;
 
   /// Ids are handed out to lanes in ranges of this length.
   static constexpr std::uint64_t kIdRange = 1 << 16;
@@ -312,8 +314,10 @@ class Engine final : public graph::RecordSource {
   void tell_started(tasks::Record& record) noexcept;
   tasks::Record* stop(tasks::Record& record, launch::Lane& lane) noexcept;
 
+  void count_apart(tasks::Record& record);
+
   // repeating.cpp
-  tasks::Record* thrown(tasks::Record& record, const std::exception_ptr& error, bool is_cancellation) noexcept;
+  tasks::Record* thrown(tasks::Record& record, std::exception_ptr error, bool is_cancellation) noexcept;
   [[nodiscard]] tasks::Record* plan_retry(tasks::Record& record, const std::exception_ptr& error) noexcept;
   [[nodiscard]] bool end_pause(tasks::Record& record) noexcept;
   static void timer_due(void* engine, tasks::Record& record);
@@ -322,7 +326,7 @@ class Engine final : public graph::RecordSource {
   [[nodiscard]] ScopeState* current_scope() const noexcept;
   [[nodiscard]] bool enter_graph(tasks::Record& record, launch::Lane& lane);
   [[nodiscard]] ScopeState* scope_of(const tasks::Record& record) noexcept;
-  tasks::Record* run_with_scope(tasks::Record& record, launch::Lane& lane) noexcept;
+  tasks::Record* run_with_scope(tasks::Record& record, launch::Lane& lane, detail::EnteredScope* entered) noexcept;
   void leave_scope(tasks::Record& record) noexcept;
   void end_of_scope(ScopeState& scope) noexcept;
   void help_scope(Session& session, const ScopeState& scope);
@@ -362,8 +366,8 @@ class Engine final : public graph::RecordSource {
   void run_above(Session& session, tasks::Record& record);
   void run_inline(Session& session, tasks::Record& record);
   tasks::Record* run_body(tasks::Record& record, launch::Lane& lane) noexcept;
-  template <class Over>
-  bool sleep_without_slot(Session& session, Waiter& waiter, std::int64_t timeout_ns, Over&& over, bool& timed_out);
+  using Over = std::function<bool()>;
+  bool sleep_without_slot(Session& session, Waiter& waiter, std::int64_t timeout_ns, const Over& over, bool& timed_out);
   void help_all();
   void on_all_idle_locked() noexcept;
   void look_for_stall() noexcept;
@@ -375,8 +379,10 @@ class Engine final : public graph::RecordSource {
   bool take_diagnosis_request(Waiter& waiter) noexcept;
   bool has_error(Waiter& waiter) noexcept;
   enum class Slept : std::uint8_t { kOver, kTimeout, kAbandoned };
-  template <class Over>
-  Slept sleep(Waiter& waiter, std::int64_t timeout_ns, const WaitHooks* hooks, Over&& over);
+  Slept sleep(Waiter& waiter, std::int64_t timeout_ns, const WaitHooks* hooks, const Over& over);
+
+  // workers.cpp
+  void give_up_slot(Session& session);
   void ensure_spare();
   void forget_blocked(bool is_worker) noexcept;
 
@@ -479,6 +485,13 @@ class InterpreterPause {
 /// What dependents of a failed or cancelled task are cancelled with. Null: it was cancelled on request, or because a
 /// task before it was; their exceptions are made when somebody asks.
 [[nodiscard]] std::exception_ptr cause_for_dependents(const tasks::Record& record) noexcept;
+
+/// What dependents of a failed task get.
+[[nodiscard]] std::exception_ptr not_run_because(const std::string& what, const std::exception_ptr& error);
+
+/// The body of a task that only has to be done at some time.
+extern const detail::BodyOps kNothingToRun;
+tasks::Record* run_nothing(void* storage, tasks::Record& self);
 
 /// "name, spawned at file:line: message".
 [[nodiscard]] std::string describe(const Failure& failure);

@@ -22,20 +22,13 @@ using tasks::Record;
 
 namespace {
 
-Record* nothing(void* /*storage*/, Record& /*self*/) {
-  return nullptr;
-}
-void nothing_to_destroy(void* /*storage*/) noexcept {}
-
-const detail::BodyOps kTimerOps{&nothing, &nothing_to_destroy, nullptr, &typeid(void)};
-
 /// A day: no pause is longer, however often it was doubled.
 constexpr std::int64_t kLongestPauseNs = std::int64_t{24} * 3600 * 1'000'000'000;
 
 }  // namespace
 
 /// The body has thrown, or has to end with `error`. Returns what runs next on this thread.
-Record* Engine::thrown(Record& record, const std::exception_ptr& error, bool is_cancellation) noexcept {
+Record* Engine::thrown(Record& record, std::exception_ptr error, bool is_cancellation) noexcept {
   if (this_thread.forked) check_forked_body(true);
   const bool asked_to_stop = tasks::cancel_requested(record);
   if ((record.flags & tasks::kRepeatable) != 0) {
@@ -46,7 +39,7 @@ Record* Engine::thrown(Record& record, const std::exception_ptr& error, bool is_
     }
     drop_body(record);  // it threw, and is still there
   }
-  return is_cancellation && asked_to_stop ? stop(record, lane_for(*this)) : fail(record, error);
+  return is_cancellation && asked_to_stop ? stop(record, lane_for(*this)) : fail(record, std::move(error));
 }
 
 /// The task that is done when the next attempt may begin; null: there is none.
@@ -54,10 +47,10 @@ Record* Engine::plan_retry(Record& record, const std::exception_ptr& error) noex
   tasks::Retry& retry = *record.rare->retry;
   if (retry.left == 0 || cancelling_.load(std::memory_order_relaxed) != 0) return nullptr;
   try {
-    Record& timer = begin_spawn(kTimerOps, {}, detail::Domain::kNative);
+    Record& timer = begin_spawn(kNothingToRun, {}, detail::Domain::kNative);
     timer.flags |= tasks::kNotice;
     const auto when = Timers::Clock::now() + std::chrono::nanoseconds(retry.backoff_ns);
-    lane_for(*this).spawned.add(1);
+    count_apart(timer);
     deck_.pool.locked([this](bool) { ++producers_; });
     try {
       timers_.add(when, timer);

@@ -25,6 +25,7 @@
 #include "base/stored_pointer.hpp"
 #include "runtime/captured_graph.hpp"
 #include "runtime/engine.hpp"
+#include "runtime/in_place.hpp"
 #include "runtime/threads.hpp"
 
 #include <algorithm>
@@ -46,14 +47,11 @@ constexpr NodeIndex kNone = ~NodeIndex{0};
 /// Instead of a cause: the node will be finished by somebody else.
 constexpr std::uint32_t kLater = ~0U - 1;
 
-/// The task of a run of a graph without nodes is a plain one with nothing to do; others never run as one.
-Record* run_empty(void* /*storage*/, Record& /*record*/) {
-  return nullptr;
-}
 void drop_run(void* storage) noexcept {
   CapturedGraph::give_back(*base::stored_pointer<GraphRun>(storage));
 }
-constexpr detail::BodyOps kRunOps{&run_empty, &drop_run, &drop_run, &typeid(void)};
+/// The task of a run of a graph without nodes is a plain one with nothing to do; others never run as one.
+constexpr detail::BodyOps kRunOps{&run_nothing, &drop_run, &drop_run, &typeid(void)};
 
 GraphRun& run_of_entry(Entry& entry) noexcept {
   return static_cast<GraphRun&>((entry.flags & tasks::kGraphSources) != 0
@@ -183,9 +181,7 @@ std::uint32_t Engine::run_node(GraphRun& run, const graph::PlanNode& node, NodeI
 }
 
 std::uint32_t Engine::fail_node(GraphRun& run, NodeIndex index, const std::exception_ptr& error) noexcept {
-  return run.fail(index, error,
-                  std::make_exception_ptr(
-                      DependencyFailed("polyreme: not run, because " + run.plan.name_of(index) + " failed", error)));
+  return run.fail(index, error, not_run_because(run.plan.name_of(index), error));
 }
 
 /// A share of what is left: small enough that the slots end together.
@@ -289,43 +285,18 @@ void Engine::help_run(GraphRun& run) {
   helper.session().work_on([&] { return tasks::done(record); }, ours);
 }
 
-namespace {
-
-/// In the successor list of a run that a body helps with: the body waits for the run, so a search for circles must see
-/// it there. Told by whoever ends the run, perhaps after the body has gone on.
-struct BodyBelow : graph::Listener {
-  static void notified(graph::Listener& self, Record& /*done*/) noexcept { delete static_cast<BodyBelow*>(&self); }
-};
-
-}  // namespace
-
 void Engine::help_run_in_body(Session& session, GraphRun& run) {
-  ThreadContext& self = this_thread;
-  const Record& record = *run.record;
-  if (self.nested >= kMaxNested) {
+  if (this_thread.nested >= kMaxNested) {
     launch_run(run);
     return;
   }
-  auto below = std::make_unique<BodyBelow>();
-  below->notify = BodyBelow::notified;
-  below->waiting_body = self.current;
-  POLYREME_CHECK(graph::push_listener(*run.record, *below));
-  static_cast<void>(below.release());  // NOLINT(bugprone-unused-return-value): the list owns it now
+  const Record& record = *run.record;
+  const BodyBelow below(*this, *run.record);
   const auto ours = belongs_to_run(run);
-  const bool was_inside = session.inside();
-  Record* const outer = self.current;
-  ++self.nested;
-  if (outer != nullptr && session.lane().trace != nullptr) trace_suspend(*outer, session.lane());
+  const InPlace in_place(*this, session);
   launch_run(run);
   session.work_on([&] { return tasks::done(record); }, ours);
   session.stop_searching(true);
-  if (outer != nullptr && session.lane().trace != nullptr) trace_resume(*outer, session.lane());
-  --self.nested;
-  if (was_inside) {
-    session.enter_interpreter();
-  } else {
-    session.leave_interpreter();
-  }
 }
 
 bool Engine::start_inner_run(CapturedGraph& graph, GraphRun& outer, NodeIndex node) {
@@ -395,9 +366,7 @@ Record* Engine::end_run(GraphRun& run, launch::Lane& lane) noexcept {
     trace_start(record, lane);
   if (error != nullptr) {
     const std::exception_ptr cause =
-        run.reported ? std::make_exception_ptr(DependencyFailed(
-                           "polyreme: not run, because a run of the " + run.owner->title() + " failed", error))
-                     : note_root_failure(record, error);
+        run.reported ? not_run_because("a run of the " + run.owner->title(), error) : note_root_failure(record, error);
     tasks::Rare& rare = tasks::rare_of(record);
     rare.failure = error;
     rare.for_dependents = cause;

@@ -67,10 +67,7 @@ void Engine::cancel_scope(ScopeState& scope) {
 }
 
 void Engine::commit_when_over(Record& record, ScopeState& scope) {
-  launch::Lane& lane = lane_for(*this);
-  lane.spawned.add(1);
-  if (lane.trace != nullptr) [[unlikely]]
-    trace_spawn(record, {}, lane);
+  count_apart(record);
   if (!scope.start_when_over(record)) start_committed(record);
 }
 
@@ -98,21 +95,94 @@ void Engine::abandon_scope(ScopeState& scope) noexcept {
   if (scope.abandon()) close_scope(scope);
 }
 
+// ---- the wait for a scope
+
 namespace {
 
-void enter(detail::EnteredScope& entered) noexcept {
-  entered.outer = std::exchange(this_thread.entered, &entered);
-}
+/// A wait for the end of a scope.
+class Watching {
+ public:
+  explicit Watching(ScopeState& scope) : scope_(scope) { scope_.add_watcher(); }
+  Watching(const Watching&) = delete;
+  Watching& operator=(const Watching&) = delete;
+  ~Watching() { scope_.remove_watcher(); }
 
-/// Scopes are left from the innermost one outwards, as a rule.
-void leave(const detail::EnteredScope& entered) noexcept {
-  detail::EnteredScope** place = &this_thread.entered;
-  while (*place != nullptr && *place != &entered)
-    place = &(*place)->outer;
-  if (*place != nullptr) *place = entered.outer;
-}
+ private:
+  ScopeState& scope_;
+};
 
 }  // namespace
+
+/// `use` is scope.use() at a time when the caller knew that it was not ended.
+bool Engine::wait_scope(ScopeState& scope, std::uint32_t use, std::int64_t timeout_ns, const WaitHooks* hooks) {
+  if (scope.over_since(use)) return true;
+  check_process();
+  publish_continuation();
+  const bool on_slot = holds_slot_of(*this);
+  if (on_slot) {
+    if (this_thread.current != nullptr && scope.contains(scope_of(*this_thread.current))) {
+      throw UsageError("polyreme: " + detail::name_of(*this_thread.current) +
+                       " waits for the scope that it belongs to, and would wait for itself; wait outside its tasks");
+    }
+    if (timeout_ns < 0 && !this_thread.never_helps) help_scope(*this_thread.session, scope);
+  }
+  Waiter waiter;  // in no successor list: known to nobody once it is unregistered
+  waiter.scope = &scope;
+  waiter.scope_use = use;
+  const Watching watching(scope);
+  const auto over = [&scope, use] { return scope.over_since(use); };
+  if (on_slot) {
+    ensure_spare();
+    if (timeout_ns < 0) waiter.waiting_body = this_thread.current;
+    bool timed_out = false;
+    return sleep_without_slot(*this_thread.session, waiter, timeout_ns, over, timed_out);
+  }
+  const InterpreterPause pause(*this);
+  waiter.has_deadline = timeout_ns >= 0;
+  register_waiter(waiter);
+  const Slept slept = sleep(waiter, timeout_ns, hooks, over);
+  if (const std::exception_ptr error = unregister_waiter(waiter); error != nullptr) std::rethrow_exception(error);
+  return slept == Slept::kOver;
+}
+
+/// Runs what the body has spawned last, as long as it belongs to the scope: with nothing else on the stack, a slot
+/// comes through a tree of scopes without a thread for each of its inner nodes.
+void Engine::help_scope(Session& session, const ScopeState& scope) {
+  while (this_thread.nested < kMaxNested && !scope.over()) {
+    tasks::Entry* entry = nullptr;
+    session.lane().queues.for_each([&](launch::TaskQueue& queue) {
+      if (entry == nullptr && !queue.pop(entry)) entry = nullptr;
+    });
+    if (entry == nullptr) return;
+    constexpr std::uint16_t kNotForHere = tasks::kFullRoad | tasks::kGraphNode | tasks::kGraphSources;
+    auto* const record = (entry->flags & kNotForHere) == 0 ? static_cast<Record*>(entry) : nullptr;
+    if (record == nullptr || !scope.contains(scope_of(*record))) {
+      deck_.push(session.lane(), *entry);
+      return;
+    }
+    if (tasks::has_suspended(*record)) {
+      deck_.push(session.lane(), *record);  // ready again, or a stale entry: a session tells
+      return;
+    }
+    if (tasks::try_start(*record)) {
+      run_above(session, *record);
+    } else {
+      release(*record);
+    }
+  }
+}
+
+/// The last member has left. All that wait for it look again.
+void Engine::end_of_scope(ScopeState& scope) noexcept {
+  deck_.pool.locked([&](bool) {
+    for (Waiter* waiter : waiters_) {
+      if (waiter->scope == &scope) waiter->parker.unpark();
+    }
+  });
+  for (Record* record : scope.take_starters())
+    start_committed(*record);
+  if (scope.take_abandoned()) close_scope(scope);
+}
 
 }  // namespace polyreme::runtime
 
@@ -122,11 +192,11 @@ Scope::Scope(Runtime& runtime, ScopeOptions options)
     : engine_(runtime.engine()),
       entered_{&engine_.open_scope(options.cancel_on_error), nullptr},
       exceptions_(std::uncaught_exceptions()) {
-  runtime::enter(entered_);
+  runtime::enter_scope(entered_);
 }
 
 Scope::~Scope() {
-  runtime::leave(entered_);
+  static_cast<void>(runtime::leave_entered(entered_));
   try {
     if (std::uncaught_exceptions() > exceptions_) cancel();
     static_cast<void>(engine_.wait_scope(*entered_.scope, entered_.scope->use(), -1, nullptr));
@@ -138,8 +208,7 @@ Scope::~Scope() {
 }
 
 void Scope::wait() {
-  static_cast<void>(engine_.wait_scope(*entered_.scope, entered_.scope->use(), -1, nullptr));
-  runtime::Engine::throw_failures(entered_.scope->take_failures());
+  static_cast<void>(wait_for_ns(-1));
 }
 
 bool Scope::wait_for_ns(std::int64_t timeout_ns) {
@@ -157,11 +226,11 @@ bool Scope::cancelled() const noexcept {
 }
 
 Scope::Entry::Entry(Scope& scope) : entered_{scope.entered_.scope, nullptr} {
-  runtime::enter(entered_);
+  runtime::enter_scope(entered_);
 }
 
 Scope::Entry::~Entry() {
-  runtime::leave(entered_);
+  static_cast<void>(runtime::leave_entered(entered_));
 }
 
 }  // namespace polyreme

@@ -11,6 +11,7 @@
 #include "runtime/forking.hpp"
 
 #include <cstdint>
+#include <utility>
 
 namespace polyreme::runtime {
 
@@ -66,5 +67,19 @@ void forget_engines() noexcept;
 void lock_graveyard() noexcept;
 void unlock_graveyard() noexcept;
 void forget_buried_engines() noexcept;
+
+/// What this thread spawns joins the scope from now on.
+inline void enter_scope(detail::EnteredScope& entered) noexcept {
+  entered.outer = std::exchange(this_thread.entered, &entered);
+}
+/// False: this thread has not entered it. Scopes are left from the innermost one outwards, as a rule.
+inline bool leave_entered(const detail::EnteredScope& entered) noexcept {
+  detail::EnteredScope** place = &this_thread.entered;
+  while (*place != nullptr && *place != &entered)
+    place = &(*place)->outer;
+  if (*place == nullptr) return false;
+  *place = entered.outer;
+  return true;
+}
 
 }  // namespace polyreme::runtime

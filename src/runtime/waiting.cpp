@@ -22,13 +22,11 @@
 // A Waiter is on the heap with two holders, the waiting thread and the successor list: either may be the last.
 #include "runtime/captured_graph.hpp"
 #include "runtime/engine.hpp"
+#include "runtime/in_place.hpp"
 #include "runtime/threads.hpp"
-#include "runtime/topology.hpp"
 
-#include <array>
 #include <chrono>
 #include <optional>
-#include <system_error>
 
 namespace polyreme::runtime {
 
@@ -107,18 +105,6 @@ Waiter* subscribe(Record& record, Record* waiting_body) {
   return waiter.release();
 }
 
-/// A wait for the end of a scope.
-class Watching {
- public:
-  explicit Watching(ScopeState& scope) : scope_(scope) { scope_.add_watcher(); }
-  Watching(const Watching&) = delete;
-  Watching& operator=(const Watching&) = delete;
-  ~Watching() { scope_.remove_watcher(); }
-
- private:
-  ScopeState& scope_;
-};
-
 }  // namespace
 
 // ---- waits of bodies for what is another engine's
@@ -145,10 +131,7 @@ class Engine::Away {
     self.scope_of_current = nullptr;
     self.entered = nullptr;
     more_ = session_->take_more();
-    home.deck_.pool.give_up(
-        session_->slot(), session_->searching(), [&home] { return home.deck_.any_work(); },
-        [&home] { home.on_all_idle_locked(); });
-    session_->clear_searching();
+    home.give_up_slot(*session_);
     home.give_back(more_);
   }
   Away(const Away&) = delete;
@@ -161,7 +144,7 @@ class Engine::Away {
     launch::SlotPool::Seat own_seat;
     home.board_again(*session_, saved_.seat != nullptr ? *saved_.seat : own_seat,
                      static_cast<std::uint32_t>(1 + more_.size()));
-    static_cast<void>(home.unregister_waiter(*handle_->waiter));
+    if (handle_.has_value()) static_cast<void>(home.unregister_waiter(*handle_->waiter));
     ThreadContext& self = this_thread;
     self.session_serial = saved_.session_serial;
     self.seat = saved_.seat;
@@ -190,51 +173,6 @@ bool may_claim(const Record& record) noexcept {
   return record.pending.load(sync::memory_order_acquire) == 0 &&
          (tasks::flags_of(record) & tasks::state::kStarted) == 0;
 }
-
-/// A body runs another one in place of a wait: the search for a circle of waits must see the one below on the stack.
-/// Its entry in the other's list stays behind if that one was suspended. (Without memory for the entry, the search
-/// misses this wait.)
-class BodyBelow {
- public:
-  BodyBelow(Engine& engine, Record& above) noexcept : engine_(engine), entry_(make_entry(engine)) {
-    if (entry_ != nullptr) POLYREME_CHECK(graph::push_listener(above, *entry_));
-  }
-  BodyBelow(const BodyBelow&) = delete;
-  BodyBelow& operator=(const BodyBelow&) = delete;
-  ~BodyBelow() {
-    if (entry_ == nullptr) return;
-    if (entry_->holders.load(sync::memory_order_acquire) != 1) [[unlikely]]
-      engine_.deck().pool.locked([this](bool) { entry_->waiting_body = nullptr; });  // a search reads it there
-    drop(engine_, entry_);
-  }
-
- private:
-  struct Entry : graph::Listener {
-    sync::Atomic<std::uint32_t> holders{2};  ///< this object, and the list
-  };
-  /// A block's first word is a record's.
-  static constexpr std::size_t kEntryAt = sizeof(tasks::StateWord);
-
-  static Entry* make_entry(Engine& engine) noexcept {
-    try {
-      auto* entry = ::new (static_cast<std::byte*>(engine.allocate_block()) + kEntryAt) Entry;
-      entry->notify = [](graph::Listener& self, Record& done) noexcept {
-        drop(Engine::of(done), static_cast<Entry*>(&self));
-      };
-      entry->waiting_body = this_thread.current;
-      return entry;
-    } catch (const std::bad_alloc&) {
-      return nullptr;
-    }
-  }
-  static void drop(Engine& engine, Entry* entry) noexcept {
-    if (entry->holders.fetch_sub(1, sync::memory_order_acq_rel) != 1) return;
-    engine.free_block(reinterpret_cast<std::byte*>(entry) - kEntryAt);
-  }
-
-  Engine& engine_;
-  Entry* const entry_;
-};
 
 }  // namespace
 
@@ -266,22 +204,13 @@ void Engine::run_above(Session& session, Record& record) {
 
 /// Runs a claimed task on the session's slot, inside or outside the interpreter as it needs.
 void Engine::run_inline(Session& session, Record& record) {
-  const bool was_inside = session.inside();
-  const bool needs_inside = record.domain == detail::Domain::kInterpreter;
-  if (needs_inside && !was_inside) session.enter_interpreter();
-  if (!needs_inside && was_inside) session.leave_interpreter();
-  Record* const outer = this_thread.current;
-  ++this_thread.nested;
-  if (outer != nullptr && session.lane().trace != nullptr) trace_suspend(*outer, session.lane());
-  Record* next = run_claimed(record, session.lane());
-  if (outer != nullptr && session.lane().trace != nullptr) trace_resume(*outer, session.lane());
-  --this_thread.nested;
-  if (next != nullptr) deck_.push(session.lane(), *next);
-  if (was_inside) {
+  const InPlace in_place(*this, session);
+  if (record.domain == detail::Domain::kInterpreter) {
     session.enter_interpreter();
   } else {
     session.leave_interpreter();
   }
+  if (Record* next = run_claimed(record, session.lane()); next != nullptr) deck_.push(session.lane(), *next);
 }
 
 bool Engine::block_in_body(Session& session, Record& record, std::int64_t timeout_ns) {
@@ -301,8 +230,7 @@ bool Engine::block_in_body(Session& session, Record& record, std::int64_t timeou
 
 /// The wait of a body that ensure_spare() has seen to: gives the slot up, sleeps, and takes a slot again. False: the
 /// time is over.
-template <class Over>
-bool Engine::sleep_without_slot(Session& session, Waiter& waiter, std::int64_t timeout_ns, Over&& over,
+bool Engine::sleep_without_slot(Session& session, Waiter& waiter, std::int64_t timeout_ns, const Over& over,
                                 bool& timed_out) {
   ThreadContext& self = this_thread;
   Record* const body = self.current;
@@ -316,9 +244,7 @@ bool Engine::sleep_without_slot(Session& session, Waiter& waiter, std::int64_t t
   waiter.on_slot = true;
   waiter.has_deadline = timeout_ns >= 0;
   register_waiter(waiter);
-  deck_.pool.give_up(
-      session.slot(), session.searching(), [this] { return deck_.any_work(); }, [this] { on_all_idle_locked(); });
-  session.clear_searching();
+  give_up_slot(session);
   give_back(more);
   const Slept slept = sleep(waiter, timeout_ns, nullptr, over);
   timed_out = slept == Slept::kTimeout;
@@ -412,96 +338,9 @@ void Engine::wait_all() {
   throw_failures(take_failures());
 }
 
-void Engine::throw_failures(Failures failures) {
-  if (failures.roots.empty()) return;
-  std::string what = "polyreme: " + std::to_string(failures.roots.size()) +
-                     (failures.roots.size() == 1 ? " task failed, " : " tasks failed, ") +
-                     std::to_string(failures.cancelled) + " not run because of that";
-  constexpr std::size_t kNamed = 8;
-  for (std::size_t i = 0; i < failures.roots.size() && i < kNamed; ++i)
-    what += "\n  " + describe(failures.roots[i]);
-  if (failures.roots.size() > kNamed) what += "\n  …";
-  throw TaskErrors(what, std::move(failures.roots), failures.cancelled);
-}
-
-// ---- the wait for a scope
-
-/// `use` is scope.use() at a time when the caller knew that it was not ended.
-bool Engine::wait_scope(ScopeState& scope, std::uint32_t use, std::int64_t timeout_ns, const WaitHooks* hooks) {
-  if (scope.over_since(use)) return true;
-  check_process();
-  publish_continuation();
-  const bool on_slot = holds_slot_of(*this);
-  if (on_slot) {
-    if (this_thread.current != nullptr && scope.contains(scope_of(*this_thread.current))) {
-      throw UsageError("polyreme: " + detail::name_of(*this_thread.current) +
-                       " waits for the scope that it belongs to, and would wait for itself; wait outside its tasks");
-    }
-    if (timeout_ns < 0 && !this_thread.never_helps) help_scope(*this_thread.session, scope);
-  }
-  const WaiterHandle handle(new Waiter);
-  Waiter& waiter = *handle.waiter;
-  waiter.scope = &scope;
-  waiter.scope_use = use;
-  const Watching watching(scope);
-  const auto over = [&scope, use] { return scope.over_since(use); };
-  if (on_slot) {
-    ensure_spare();
-    if (timeout_ns < 0) waiter.waiting_body = this_thread.current;
-    bool timed_out = false;
-    return sleep_without_slot(*this_thread.session, waiter, timeout_ns, over, timed_out);
-  }
-  const InterpreterPause pause(*this);
-  waiter.has_deadline = timeout_ns >= 0;
-  register_waiter(waiter);
-  const Slept slept = sleep(waiter, timeout_ns, hooks, over);
-  if (const std::exception_ptr error = unregister_waiter(waiter); error != nullptr) std::rethrow_exception(error);
-  return slept == Slept::kOver;
-}
-
-/// Runs what the body has spawned last, as long as it belongs to the scope: with nothing else on the stack, a slot
-/// comes through a tree of scopes without a thread for each of its inner nodes.
-void Engine::help_scope(Session& session, const ScopeState& scope) {
-  while (this_thread.nested < kMaxNested && !scope.over()) {
-    tasks::Entry* entry = nullptr;
-    session.lane().queues.for_each([&](launch::TaskQueue& queue) {
-      if (entry == nullptr && !queue.pop(entry)) entry = nullptr;
-    });
-    if (entry == nullptr) return;
-    constexpr std::uint16_t kNotForHere = tasks::kFullRoad | tasks::kGraphNode | tasks::kGraphSources;
-    auto* const record = (entry->flags & kNotForHere) == 0 ? static_cast<Record*>(entry) : nullptr;
-    if (record == nullptr || !scope.contains(scope_of(*record))) {
-      deck_.push(session.lane(), *entry);
-      return;
-    }
-    if (tasks::has_suspended(*record)) {
-      deck_.push(session.lane(), *record);  // ready again, or a stale entry: a session tells
-      return;
-    }
-    if (tasks::try_start(*record)) {
-      run_above(session, *record);
-    } else {
-      release(*record);
-    }
-  }
-}
-
-/// The last member has left. All that wait for it look again.
-void Engine::end_of_scope(ScopeState& scope) noexcept {
-  deck_.pool.locked([&](bool) {
-    for (Waiter* waiter : waiters_) {
-      if (waiter->scope == &scope) waiter->parker.unpark();
-    }
-  });
-  for (Record* record : scope.take_starters())
-    start_committed(*record);
-  if (scope.take_abandoned()) close_scope(scope);
-}
-
 // ---- sleeping, and who is woken for what
 
-template <class Over>
-Engine::Slept Engine::sleep(Waiter& waiter, std::int64_t timeout_ns, const WaitHooks* hooks, Over&& over) {
+Engine::Slept Engine::sleep(Waiter& waiter, std::int64_t timeout_ns, const WaitHooks* hooks, const Over& over) {
   using std::chrono::nanoseconds;
   const auto begin = Clock::now();
   const bool timed = timeout_ns >= 0;
@@ -635,118 +474,6 @@ void Engine::hold_back(launch::Lane& lane) {
     parker.park();
   };
   lane.back_pressure.sleep_while_full(deck_.max_ready, [&] { return lane.queues.ready(); }, park);
-}
-
-// ---- threads for blocked bodies
-
-void Engine::ensure_spare() {
-  if (this_thread.seat == nullptr) return;  // a helping foreign thread: its slot's workers are still there
-  const std::lock_guard lock(threads_mutex_);
-  if (threads_.size() < slots_ + blocked_workers_ + 1) {
-    if (threads_.size() >= slots_ + kMaxSpares) {
-      throw UsageError(
-          "polyreme: " + std::to_string(blocked_workers_) +
-          " bodies wait for other tasks at once, each on a thread of its own; depend on tasks with `after` "
-          "instead of waiting in bodies");
-    }
-    try {
-      start_worker_locked();
-    } catch (const std::system_error& error) {
-      throw UsageError(std::string("polyreme: no thread for a body that waits in a body (") + error.what() +
-                       "); depend on tasks with `after` instead");
-    }
-  }
-  ++blocked_workers_;
-}
-
-void Engine::forget_blocked(bool is_worker) noexcept {
-  if (!is_worker) return;
-  const std::lock_guard lock(threads_mutex_);
-  --blocked_workers_;
-}
-
-// ---- a foreign thread's session
-
-HelperSession::HelperSession(Engine& engine, std::uint32_t slot)
-    : engine_(engine), session_(engine, engine.deck()), saved_(this_thread) {
-  session_.board(slot, true);
-  session_.set_inside(saved_.holds_interpreter);
-  this_thread.session_serial = engine.serial();
-  this_thread.session = &session_;
-  this_thread.current = nullptr;
-  this_thread.scope_of_current = nullptr;
-  this_thread.entered = nullptr;
-  this_thread.continuation = nullptr;
-  this_thread.replay = nullptr;
-  this_thread.seat = nullptr;
-}
-
-HelperSession::~HelperSession() {
-  if (!lost_slot) {
-    const bool searching = session_.searching();
-    session_.leave_interpreter();
-    engine_.deck().pool.give_up(
-        session_.slot(), searching, [this] { return engine_.deck().any_work(); },
-        [this] { engine_.on_all_idle_locked(); });
-    session_.clear_searching();
-  }
-  const ThreadContext foreign = this_thread;
-  this_thread = saved_;
-  this_thread.foreign_serial = foreign.foreign_serial;
-  this_thread.foreign_lane = foreign.foreign_lane;
-  if (saved_.holds_interpreter) {
-    session_.enter_interpreter();
-  } else {
-    session_.leave_interpreter();
-  }
-}
-
-InterpreterPause::InterpreterPause(Engine& engine)
-    : interpreter_(this_thread.holds_interpreter ? engine.deck().interpreter : nullptr) {
-  if (interpreter_ == nullptr) return;
-  this_thread.holds_interpreter = false;
-  interpreter_->leave();
-}
-
-InterpreterPause::~InterpreterPause() {
-  if (interpreter_ == nullptr) return;
-  interpreter_->enter();
-  this_thread.holds_interpreter = true;
-}
-
-// ---- the worker's life
-
-void Engine::worker_main() {
-  ThreadContext& self = this_thread;
-  launch::SlotPool::Seat seat;
-  Session session(*this, deck_);
-  std::uint32_t slot = deck_.pool.join(seat);
-  std::uint32_t pinned = launch::kNoSlot;
-  self.session = &session;
-  self.seat = &seat;
-  session.set_joins();
-  while (slot != launch::kNoSlot) {
-    launch::SlotPool::Request* const granted = seat.take_granted();
-    if (options_.pin && slot != pinned) this_machine().bind(std::array{pinned = slot});
-    session.board(slot, granted == nullptr);
-    self.session_serial = serial_;
-    if (granted != nullptr) {
-      run_collected(session, *granted);
-      pinned = session.slot();
-    }
-    const Session::Stop stop = session.work([] { return false; });
-    self.session_serial = 0;
-    if (stop == Session::Stop::kLostSlot) {
-      slot = deck_.pool.join(seat);
-      continue;
-    }
-    session.leave_interpreter();
-    const bool searching = session.searching();
-    session.clear_searching();
-    slot = deck_.pool.park(
-        seat, session.slot(), searching, [this] { return deck_.any_work(); }, [this] { on_all_idle_locked(); });
-  }
-  if (deck_.interpreter != nullptr) deck_.interpreter->thread_ends();
 }
 
 }  // namespace polyreme::runtime
