@@ -4,6 +4,7 @@
 #include "references.hpp"
 #include "task/record.hpp"
 #include "task_object.hpp"
+#include "types.hpp"
 
 #include <atomic>
 
@@ -122,8 +123,20 @@ PyObject* await_task(PyObject* task) {
   return reinterpret_cast<PyObject*>(object);
 }
 
-bool add_await_type() {
-  return PyType_Ready(&await_type) == 0;
+namespace {
+
+PyObject* loop_runs_here(PyObject* /*module*/, PyObject* /*unused*/) {
+  PyObject* const loop = running_loop();
+  Py_XDECREF(loop);
+  return PyBool_FromLong(loop != nullptr ? 1 : 0);
+}
+
+PyMethodDef functions[] = {{"_loop_runs_here", &loop_runs_here, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+
+}  // namespace
+
+bool add_await_type(PyObject* module) {
+  return PyType_Ready(&await_type) == 0 && PyModule_AddFunctions(module, functions) == 0;
 }
 
 }  // namespace polyreme::python

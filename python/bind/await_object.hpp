@@ -12,6 +12,7 @@ namespace polyreme::python {
 /// The event loop that runs on this thread, or null without an error. New reference. Does not import asyncio.
 [[nodiscard]] PyObject* running_loop();
 
-[[nodiscard]] bool add_await_type();
+/// Also adds _loop_runs_here() to the module.
+[[nodiscard]] bool add_await_type(PyObject* module);
 
 }  // namespace polyreme::python

@@ -3,9 +3,9 @@
 #include <polyreme/errors.hpp>
 
 #include "errors.hpp"
-#include "references.hpp"
 #include "runtime/threads.hpp"
 #include "task/record.hpp"
+#include "types.hpp"
 
 namespace polyreme::python {
 

@@ -17,7 +17,7 @@
 
 NB_MODULE(_core, m) {
   namespace python = polyreme::python;
-  if (!python::add_error_types(m.ptr()) || !python::add_task_type(m.ptr()) || !python::add_await_type() ||
+  if (!python::add_error_types(m.ptr()) || !python::add_task_type(m.ptr()) || !python::add_await_type(m.ptr()) ||
       !python::add_space_types(m.ptr()) || !python::add_runtime_type(m.ptr()) || !python::add_context_type(m.ptr()) ||
       !python::add_scope_type(m.ptr()) || !python::add_native_function_type(m.ptr()) || !python::prepare_captures()) {
     throw nanobind::python_error();

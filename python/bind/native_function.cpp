@@ -3,7 +3,7 @@
 #include "errors.hpp"
 #include "interpreter.hpp"
 #include "native_arguments.hpp"
-#include "references.hpp"
+#include "types.hpp"
 
 #include <string>
 #include <vector>

@@ -50,12 +50,4 @@ using Owned = std::unique_ptr<Object, DropReference>;
 #endif
 }
 
-/// A type object to be filled in. It is never freed, and on interpreters that know such objects counting references to
-/// it costs nothing, however many threads do so.
-[[nodiscard]] inline PyTypeObject blank_type() noexcept {
-  PyTypeObject type{};
-  type.ob_base = PyVarObject{PyObject_HEAD_INIT(nullptr) 0};
-  return type;
-}
-
 }  // namespace polyreme::python

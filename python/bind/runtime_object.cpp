@@ -3,13 +3,13 @@
 #include "capture.hpp"
 #include "errors.hpp"
 #include "interpreter.hpp"
-#include "references.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/threads.hpp"
 #include "space_object.hpp"
 #include "spawn.hpp"
 #include "task/record.hpp"
 #include "task_object.hpp"
+#include "types.hpp"
 #include "waiting.hpp"
 
 #include <atomic>
@@ -452,11 +452,6 @@ void dealloc(PyObject* self) {
   POLYREME_CHECK(cast(self)->engine == nullptr && cast(self)->retired == nullptr);
   delete cast(self)->closing;
   Py_TYPE(self)->tp_free(self);
-}
-
-template <class Function>
-PyCFunction method(Function* function) noexcept {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
 }
 
 PyMethodDef methods[] = {

@@ -5,11 +5,11 @@
 #include "errors.hpp"
 #include "free_threading.hpp"
 #include "interpreter.hpp"
-#include "references.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/threads.hpp"
 #include "runtime_object.hpp"
 #include "task_object.hpp"
+#include "types.hpp"
 #include "waiting.hpp"
 
 #include <utility>
@@ -39,6 +39,12 @@ PyObject* refuse(const char* what) {
   return raise(std::make_exception_ptr(UsageError(std::string("polyreme: ") + what)));
 }
 
+/// For what can only be asked of a scope that is entered and not left.
+PyObject* refuse_outside(PyObject* self) {
+  return refuse(scope_in(self).used ? "the scope was left; open another one"
+                                    : "the scope is not entered; use it in a with statement");
+}
+
 /// Keeps the scope from ending for the time of a call. Made and destroyed inside.
 class Held {
  public:
@@ -49,8 +55,7 @@ class Held {
       if (state_ != nullptr) state_->hold();
     }
     if (state_ == nullptr) {
-      static_cast<void>(refuse(scope_in(self).used ? "the scope was left; open another one"
-                                                   : "the scope is not entered; use it in a with statement"));
+      static_cast<void>(refuse_outside(self));
     }
   }
   Held(const Held&) = delete;
@@ -101,23 +106,13 @@ PyObject* enter(PyObject* self, PyObject* current) {
     ScopeState& state = engine->open_scope(scope.cancel_on_error);
     scope.listed = current == Py_True;
     scope.entered.scope = &state;
-    if (scope.listed) scope.entered.outer = std::exchange(runtime::this_thread.entered, &scope.entered);
+    if (scope.listed) runtime::enter_scope(scope.entered);
     const CriticalSection section(self);
     scope.state = &state;
   } catch (...) {
     return raise_current();
   }
   return Py_NewRef(Py_NewRef(self));  // the list, or whoever is to leave the scope, has one, too
-}
-
-/// From the list of the calling thread. False: it is not there.
-bool unlist(ScopeObject& scope) noexcept {
-  detail::EnteredScope** place = &runtime::this_thread.entered;
-  while (*place != nullptr && *place != &scope.entered)
-    place = &(*place)->outer;
-  if (*place == nullptr) return false;
-  *place = scope.entered.outer;
-  return true;
 }
 
 /// wait(timeout): True when it is over, False on timeout, null with an error set. Does not keep the scope from being
@@ -133,8 +128,7 @@ PyObject* wait(PyObject* self, PyObject* timeout) {
     if (state != nullptr) use = state->use();
   }
   if (state == nullptr) {
-    return refuse(scope_in(self).used ? "the scope was left; open another one"
-                                      : "the scope is not entered; use it in a with statement");
+    return refuse_outside(self);
   }
   switch (wait_for_scope(state->engine(), *state, use, timeout_ns)) {
     case Waited::kError:
@@ -168,7 +162,8 @@ PyObject* leave(PyObject* self, PyObject* error) {
   ScopeObject& scope = scope_in(self);
   ScopeState* const state = scope.state;
   if (state == nullptr) return refuse("the scope was left before");
-  if (scope.listed && !unlist(scope)) return refuse("a scope is left by the thread, or the body, that entered it");
+  if (scope.listed && !runtime::leave_entered(scope.entered))
+    return refuse("a scope is left by the thread, or the body, that entered it");
   PyObject* answer = nullptr;
   bool waited = true;
   for (bool over = false; waited && !over;) {
@@ -203,13 +198,6 @@ PyObject* is_over(PyObject* self, PyObject* /*unused*/) {
   return PyBool_FromLong(state == nullptr || state->over() ? 1 : 0);
 }
 
-// The body of the task that is done once a scope is over.
-Record* nothing(void* /*storage*/, Record& /*self*/) {
-  return nullptr;
-}
-void nothing_to_destroy(void* /*storage*/) noexcept {}
-const detail::BodyOps kEndOps{&nothing, &nothing_to_destroy, nullptr, &typeid(void)};
-
 /// end(): a task that is done once the scope is over.
 PyObject* end(PyObject* self, PyObject* /*unused*/) {
   const Held held(self);
@@ -217,7 +205,7 @@ PyObject* end(PyObject* self, PyObject* /*unused*/) {
   try {
     Engine& engine = held.get()->engine();
     const EngineCall call;
-    Record& record = engine.begin_spawn(kEndOps, {}, detail::Domain::kNative);
+    Record& record = engine.begin_spawn(runtime::kNothingToRun, {}, detail::Domain::kNative);
     record.flags |= tasks::kNotice;
     engine.commit_when_over(record, *held.get());
     return make_task(record, nullptr);
@@ -241,12 +229,10 @@ PyObject* cancel(PyObject* self, PyObject* /*unused*/) {
 /// Makes the scope current on the calling thread.
 class Entry {
  public:
-  explicit Entry(ScopeState& state) noexcept : entered_{&state, runtime::this_thread.entered} {
-    runtime::this_thread.entered = &entered_;
-  }
+  explicit Entry(ScopeState& state) noexcept : entered_{&state, nullptr} { runtime::enter_scope(entered_); }
   Entry(const Entry&) = delete;
   Entry& operator=(const Entry&) = delete;
-  ~Entry() { runtime::this_thread.entered = entered_.outer; }
+  ~Entry() { static_cast<void>(runtime::leave_entered(entered_)); }
 
  private:
   detail::EnteredScope entered_;
@@ -279,11 +265,6 @@ void dealloc(PyObject* self) {
 int traverse(PyObject* self, visitproc visit, void* arg) {  // Py_VISIT wants these names
   Py_VISIT(scope_in(self).runtime);
   return 0;
-}
-
-template <class Function>
-PyCFunction method(Function* function) noexcept {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
 }
 
 PyMethodDef methods[] = {

@@ -8,6 +8,7 @@
 #include "interpreter.hpp"
 #include "references.hpp"
 #include "task_object.hpp"
+#include "types.hpp"
 
 #include <array>
 #include <limits>

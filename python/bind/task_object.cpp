@@ -6,10 +6,10 @@
 #include "free_threading.hpp"
 #include "graph/successors.hpp"
 #include "interpreter.hpp"
-#include "references.hpp"
 #include "runtime/engine.hpp"
 #include "task/awaiting.hpp"
 #include "task/record.hpp"
+#include "types.hpp"
 #include "waiting.hpp"
 
 #include <cmath>
@@ -286,11 +286,6 @@ PyObject* compare(PyObject* left, PyObject* right, int operation) {
   const Record& other = *record_of(right);
   const bool same = &one == &other || (one.id == other.id && &runtime::Engine::of(one) == &runtime::Engine::of(other));
   return PyBool_FromLong((same == (operation == Py_EQ)) ? 1 : 0);
-}
-
-template <class Function>
-PyCFunction method(Function* function) noexcept {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
 }
 
 PyMethodDef methods[] = {

@@ -7,7 +7,7 @@ import os
 import sys
 
 from polyreme import _core
-from polyreme._scope import Scope, loop_runs_here
+from polyreme._scope import Scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Runtime(_core.Runtime):
             UsageError: called in a body, which would wait for itself; or in a coroutine of asyncio, whose event loop
                 would stand still.
         """
-        if loop_runs_here():
+        if _core._loop_runs_here():
             message = (
                 "polyreme: wait() would block the event loop that runs on this thread; use `await rt.wait_async()`, or "
                 "`async with` for the runtime"
@@ -271,7 +271,7 @@ class Runtime(_core.Runtime):
 
 
 def _check_loop(what: str) -> None:
-    if not loop_runs_here():
+    if not _core._loop_runs_here():
         message = (
             f"polyreme: {what} is for coroutines of asyncio, and no event loop runs on this thread; elsewhere, also in "
             "the bodies of tasks, the call without `async` does the same"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from polyreme import _core
 
 TYPE_CHECKING = False
@@ -26,7 +24,7 @@ class Scope(_core.Scope):
     """
 
     def __enter__(self) -> Scope:
-        if loop_runs_here():
+        if _core._loop_runs_here():
             message = (
                 "polyreme: leaving the scope would block the event loop that runs on this thread; use `async with`"
             )
@@ -51,7 +49,7 @@ class Scope(_core.Scope):
         self._leave(None)
 
     async def __aenter__(self) -> Scope:
-        self._enter(not loop_runs_here())
+        self._enter(not _core._loop_runs_here())
         return self
 
     async def __aexit__(
@@ -80,7 +78,7 @@ class Scope(_core.Scope):
             UsageError: called in the body of one of its tasks or in a coroutine of asyncio, or it is not entered.
             CycleError: the wait could never end.
         """
-        if loop_runs_here():
+        if _core._loop_runs_here():
             message = (
                 "polyreme: wait() would block the event loop that runs on this thread; leave an `async with` block"
             )
@@ -88,10 +86,3 @@ class Scope(_core.Scope):
         if not self._wait(timeout):
             message = f"tasks of the scope are still running after {timeout!r} s"
             raise TimeoutError(message)
-
-
-def loop_runs_here() -> bool:
-    """Whether an event loop of asyncio runs on the calling thread."""
-    # Who runs a loop has asyncio loaded.
-    get = getattr(sys.modules.get("asyncio.events"), "_get_running_loop", None)
-    return get is not None and get() is not None

@@ -9,31 +9,7 @@ import weakref
 
 import polyreme as pr
 import pytest
-
-
-class Busy:
-    """A runtime of one slot, which a body keeps busy until the block ends or open() is called."""
-
-    def __init__(self, workers: int = 1) -> None:
-        self.rt = pr.Runtime(workers=workers)
-        self._started = threading.Event()
-        self._hold = threading.Event()
-        self.body = self.rt.spawn(self._occupy, name="busy")
-        self._started.wait()
-
-    def _occupy(self) -> None:
-        self._started.set()
-        self._hold.wait()
-
-    def open(self) -> None:
-        self._hold.set()
-
-    def __enter__(self) -> Busy:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.open()
-        self.rt.close()
+from busy import Busy
 
 
 @pytest.mark.parametrize("workers", [1, 2])
