@@ -246,6 +246,9 @@ class Runtime {
 
   [[nodiscard]] runtime::Engine& engine() const noexcept { return *engine_; }
 
+ protected:
+  explicit Runtime(runtime::Engine* engine) noexcept : engine_(engine) {}
+
  private:
   template <class Fn, class... Arguments>
   auto spawn_with(const SpawnOptions* options, std::source_location site, Fn&& fn, Arguments&&... arguments);

@@ -31,6 +31,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -47,6 +48,7 @@ class Engine;
 class CapturedGraph;
 struct GraphRun;
 struct ReplayFrame;
+class Stepper;
 
 /// Enough that no slot runs dry while a producer sleeps; few enough that their records stay in the cache.
 inline constexpr std::uint32_t kDefaultMaxReady = 1U << 15;
@@ -61,6 +63,7 @@ struct EngineOptions {
   double stall_warning_s = 10.0;               ///< seconds before a wait that cannot end is warned about
   std::function<void(const std::string&)> warn;  ///< called from a waiting thread; empty: standard error
   launch::Interpreter* interpreter = nullptr;
+  std::optional<std::uint64_t> seed;  ///< one slot, and the seed says what runs when; runtime/stepper.hpp
 };
 
 /// Wakes the thread that waits for one task, or for quiescence. Shared between the waiting thread and the successor
@@ -186,6 +189,8 @@ class Engine final : public graph::RecordSource {
   [[nodiscard]] bool wait_done(tasks::Record& record, std::int64_t timeout_ns, const WaitHooks* hooks);
   /// Runs tasks of this runtime until all are done. @throws TaskErrors.
   void wait_all();
+  /// Of an engine with a seed: lets one thing go on until its next scheduling point. False: nothing could.
+  bool step();
   /// The helping half of a wait by a foreign thread, without the sleep. True: what is waited for has come.
   [[nodiscard]] bool help_until_done(tasks::Record& record);
   [[nodiscard]] bool help_until_quiescent();
@@ -256,6 +261,7 @@ class Engine final : public graph::RecordSource {
  private:
   friend class HelperSession;
   friend class InPlace;
+  friend class Stepper;
 
   /// Ids are handed out to lanes in ranges of this length.
   static constexpr std::uint64_t kIdRange = 1 << 16;
@@ -363,7 +369,9 @@ class Engine final : public graph::RecordSource {
   bool block_in_body(Session& session, tasks::Record& record, std::int64_t timeout_ns);
   bool block_outside(tasks::Record& record, std::int64_t timeout_ns, const WaitHooks* hooks);
   bool help_with(tasks::Record& record);
+  [[nodiscard]] std::uint32_t take_to_help();
   void run_above(Session& session, tasks::Record& record);
+  [[nodiscard]] bool may_run_above() noexcept;
   void run_inline(Session& session, tasks::Record& record);
   tasks::Record* run_body(tasks::Record& record, launch::Lane& lane) noexcept;
   using Over = std::function<bool()>;
@@ -392,6 +400,11 @@ class Engine final : public graph::RecordSource {
   void give_back(const std::vector<std::uint32_t>& slots);
   void board_again(Session& session, launch::SlotPool::Seat& seat, std::uint32_t count);
   void drop_requests() noexcept;
+
+  // stepper.cpp
+  [[nodiscard]] Timers::Clock::time_point now();
+  Slept sleep_stepping(Waiter& waiter, std::int64_t timeout_ns, const WaitHooks* hooks, const Over& over);
+  void stepped_worker_main();
 
   // diagnose.cpp
   struct Findings;
@@ -445,6 +458,8 @@ class Engine final : public graph::RecordSource {
   std::mutex threads_mutex_;
   std::vector<std::thread> threads_;
   std::uint32_t blocked_workers_ = 0;  ///< workers whose body sleeps in a wait
+
+  std::unique_ptr<Stepper> stepper_;  ///< null unless EngineOptions::seed is set
 
   std::mutex trace_mutex_;  ///< nothing else is locked under it, and the slot pool's lock may be held
   std::unique_ptr<trace::Recorder> recorder_;

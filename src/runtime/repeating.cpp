@@ -49,7 +49,7 @@ Record* Engine::plan_retry(Record& record, const std::exception_ptr& error) noex
   try {
     Record& timer = begin_spawn(kNothingToRun, {}, detail::Domain::kNative);
     timer.flags |= tasks::kNotice;
-    const auto when = Timers::Clock::now() + std::chrono::nanoseconds(retry.backoff_ns);
+    const auto when = now() + std::chrono::nanoseconds(retry.backoff_ns);
     count_apart(timer);
     deck_.pool.locked([this](bool) { ++producers_; });
     try {

@@ -148,7 +148,7 @@ bool Engine::wait_scope(ScopeState& scope, std::uint32_t use, std::int64_t timeo
 /// Runs what the body has spawned last, as long as it belongs to the scope: with nothing else on the stack, a slot
 /// comes through a tree of scopes without a thread for each of its inner nodes.
 void Engine::help_scope(Session& session, const ScopeState& scope) {
-  while (this_thread.nested < kMaxNested && !scope.over()) {
+  while (!scope.over() && may_run_above()) {
     tasks::Entry* entry = nullptr;
     session.lane().queues.for_each([&](launch::TaskQueue& queue) {
       if (entry == nullptr && !queue.pop(entry)) entry = nullptr;

@@ -13,6 +13,7 @@
 #include <polyreme/errors.hpp>
 
 #include "runtime/engine.hpp"
+#include "runtime/stepper.hpp"
 #include "runtime/threads.hpp"
 #include "runtime/topology.hpp"
 #include "trace/recorder.hpp"
@@ -69,6 +70,9 @@ Engine::Engine(EngineOptions options)
   for (std::uint32_t slot = 0; slot < slots_; ++slot)
     deck_.lanes.add(depot_, slot);
   if (options_.pin) deck_.victims = launch::victim_orders(this_machine().places(slots_));
+  if (!options_.seed.has_value()) return;
+  stepper_ = std::make_unique<Stepper>(*this, *options_.seed);
+  timers_.use_by_hand();
 }
 
 Engine::~Engine() = default;  // here, where trace::Recorder is complete
@@ -78,6 +82,10 @@ Engine* Engine::open(EngineOptions options) {
   if (!(options.stall_warning_s > 0.0)) {
     throw UsageError("polyreme: stall_warning_s=" + std::to_string(options.stall_warning_s) +
                      "; it is a number of seconds above 0");
+  }
+  if (options.seed.has_value()) {
+    options.workers = 1;
+    options.max_ready = kUnlimited;  // a producer that slept would wait for somebody else to drive
   }
   static_cast<void>(base::ticks_per_us());  // measured before anybody waits for it
   auto* engine = new Engine(std::move(options));
@@ -116,6 +124,12 @@ void Engine::close() {
   closing_.store(true, std::memory_order_release);
   look_for_stall();  // producers do not count any more: whoever waits for an id that was not spawned has to hear of it
   static_cast<void>(wait_quiescent(-1, nullptr));
+  if (stepper_ != nullptr) {
+    // A thread may be left in a destructor that waits, after the last task was counted.
+    while (step()) {
+    }
+    stepper_->stop();
+  }
   timers_.stop();
   deck_.pool.stop();
   {

@@ -5,11 +5,13 @@
 
 namespace polyreme::runtime {
 
+using tasks::Record;
+
 void Timers::add(Clock::time_point when, tasks::Record& record) {
   const std::lock_guard lock(mutex_);
   POLYREME_CHECK(!stopping_);
   entries_.reserve(entries_.size() + 1);
-  if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+  if (!by_hand_ && !thread_.joinable()) thread_ = std::thread([this] { run(); });
   const bool earliest = entries_.empty() || when < entries_.front().when;
   entries_.push_back({when, &record});
   std::ranges::push_heap(entries_, std::less<>());
@@ -58,12 +60,31 @@ void Timers::run() {
       earlier_.wait_until(lock, first.when);
       continue;
     }
-    std::ranges::pop_heap(entries_, std::less<>());
-    entries_.pop_back();
+    Record& record = pop_locked();
     lock.unlock();
-    due_(self_, *first.record);
+    due_(self_, record);
     lock.lock();
   }
+}
+
+Timers::Clock::time_point Timers::next() {
+  const std::lock_guard lock(mutex_);
+  if (entries_.empty()) return Clock::time_point::max();
+  return expired_ ? Clock::time_point::min() : entries_.front().when;
+}
+
+void Timers::fire_next() {
+  std::unique_lock lock(mutex_);
+  Record& record = pop_locked();
+  lock.unlock();
+  due_(self_, record);
+}
+
+Record& Timers::pop_locked() {
+  std::ranges::pop_heap(entries_, std::less<>());
+  Record& record = *entries_.back().record;
+  entries_.pop_back();
+  return record;
 }
 
 }  // namespace polyreme::runtime

@@ -31,6 +31,12 @@ class Timers {
   void add(Clock::time_point when, tasks::Record& record);
   /// True: the record was not due, and is the caller's again.
   [[nodiscard]] bool remove(const tasks::Record& record);
+  /// From now on there is no thread, and the clock is the caller's: nothing is due before fire_next(). Before add().
+  void use_by_hand() noexcept { by_hand_ = true; }
+  /// When the next is due; Clock::time_point::max() if there is none.
+  [[nodiscard]] Clock::time_point next();
+  /// Hands the next over, due or not. There is one.
+  void fire_next();
   /// Everything is due now, and so is what is added until as many calls of resume() have followed.
   void expire();
   void resume() noexcept;
@@ -46,9 +52,11 @@ class Timers {
   };
 
   void run();
+  [[nodiscard]] tasks::Record& pop_locked();
 
   void (*const due_)(void* self, tasks::Record& record);
   void* const self_;
+  bool by_hand_ = false;
   std::mutex mutex_;
   std::condition_variable earlier_;
   std::vector<Entry> entries_;  ///< a heap

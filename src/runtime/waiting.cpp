@@ -23,6 +23,7 @@
 #include "runtime/captured_graph.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/in_place.hpp"
+#include "runtime/stepper.hpp"
 #include "runtime/threads.hpp"
 
 #include <chrono>
@@ -189,11 +190,16 @@ bool Engine::wait_done(Record& record, std::int64_t timeout_ns, const WaitHooks*
   if (self.current == &record) {
     throw UsageError("polyreme: " + detail::name_of(record) + " waits for itself; a body cannot use its own result");
   }
-  if (timeout_ns < 0 && self.nested < kMaxNested && !self.never_helps && tasks::try_claim(record)) {
+  if (timeout_ns < 0 && may_run_above() && !self.never_helps && tasks::try_claim(record)) {
     run_above(*self.session, record);
     if (tasks::done(record)) return true;  // else it was suspended, and others will resume it
   }
   return block_in_body(*self.session, record, timeout_ns);
+}
+
+/// A waiting body may run what it waits for on its own stack.
+bool Engine::may_run_above() noexcept {
+  return this_thread.nested < kMaxNested && (stepper_ == nullptr || stepper_->flip());
 }
 
 /// Runs a claimed task, or its first part, in place of a wait for it, or for what it belongs to.
@@ -244,12 +250,17 @@ bool Engine::sleep_without_slot(Session& session, Waiter& waiter, std::int64_t t
   waiter.on_slot = true;
   waiter.has_deadline = timeout_ns >= 0;
   register_waiter(waiter);
-  give_up_slot(session);
-  give_back(more);
-  const Slept slept = sleep(waiter, timeout_ns, nullptr, over);
+  Slept slept = Slept::kOver;
+  if (stepper_ != nullptr) {
+    if (stepper_->block(waiter, timeout_ns)) slept = Slept::kTimeout;
+  } else {
+    give_up_slot(session);
+    give_back(more);
+    slept = sleep(waiter, timeout_ns, nullptr, over);
+    launch::SlotPool::Seat own_seat;
+    board_again(session, is_worker ? *self.seat : own_seat, static_cast<std::uint32_t>(1 + more.size()));
+  }
   timed_out = slept == Slept::kTimeout;
-  launch::SlotPool::Seat own_seat;
-  board_again(session, is_worker ? *self.seat : own_seat, static_cast<std::uint32_t>(1 + more.size()));
   // Not before: in between all slots may be idle, and the list must tell a diagnosis that this thread goes on.
   const std::exception_ptr error = unregister_waiter(waiter);
   self.session_serial = serial_;
@@ -280,11 +291,16 @@ bool Engine::help_until_done(Record& record) {
   return tasks::done(record) || (!this_thread.never_helps && help_with(record));
 }
 
+/// With a stepper, nobody but its workers runs anything.
+std::uint32_t Engine::take_to_help() {
+  return stepper_ == nullptr ? deck_.pool.try_take() : launch::kNoSlot;
+}
+
 bool Engine::help_with(Record& record) {
   if (!may_claim(record)) return false;
   // Bodies that wait for another engine's tasks in turn may pile up on one stack.
   if (this_thread.nested >= kMaxNested) return false;
-  const std::uint32_t slot = deck_.pool.try_take();
+  const std::uint32_t slot = take_to_help();
   if (slot == launch::kNoSlot) return false;
   HelperSession helper(*this, slot);
   const bool claimed = tasks::try_claim(record);
@@ -298,7 +314,7 @@ bool Engine::help_with(Record& record) {
 // ---- the wait for all tasks
 
 void Engine::help_all() {
-  const std::uint32_t slot = deck_.pool.try_take();
+  const std::uint32_t slot = take_to_help();
   if (slot == launch::kNoSlot) return;
   HelperSession helper(*this, slot);
   helper.session().stop_when(this_thread.stop_helping);
@@ -341,6 +357,7 @@ void Engine::wait_all() {
 // ---- sleeping, and who is woken for what
 
 Engine::Slept Engine::sleep(Waiter& waiter, std::int64_t timeout_ns, const WaitHooks* hooks, const Over& over) {
+  if (stepper_ != nullptr) return sleep_stepping(waiter, timeout_ns, hooks, over);
   using std::chrono::nanoseconds;
   const auto begin = Clock::now();
   const bool timed = timeout_ns >= 0;
@@ -398,7 +415,7 @@ bool Engine::has_error(Waiter& waiter) noexcept {
 }
 
 void Engine::on_all_idle_locked() noexcept {
-  if (waiters_.empty()) return;
+  if (waiters_.empty() || stepper_ != nullptr) return;  // a driver that waits sees for itself
   const bool quiescent = deck_.lanes.quiescent();
   Waiter* blocked = nullptr;
   for (Waiter* waiter : waiters_) {

@@ -91,6 +91,10 @@ InterpreterPause::~InterpreterPause() {
 // ---- the worker's life
 
 void Engine::worker_main() {
+  if (stepper_ != nullptr) {
+    stepped_worker_main();
+    return;
+  }
   ThreadContext& self = this_thread;
   launch::SlotPool::Seat seat;
   Session session(*this, deck_);

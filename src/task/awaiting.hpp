@@ -58,6 +58,12 @@ static_assert(!valid(kUncommitted));
   return await_word::valid(word) && (word & await_word::kSuspended) != 0;
 }
 
+/// True while its body is ready to go on, or about to.
+[[nodiscard]] inline bool is_resumable(const Record& record) noexcept {
+  const std::uint32_t word = record.pending.load(sync::memory_order_acquire);
+  return await_word::valid(word) && (word & await_word::kResumable) != 0;
+}
+
 /// True once the body was suspended: its inline edges are listeners since then, and its edge blocks are gone.
 [[nodiscard]] inline bool has_suspended(const Record& record) noexcept {
   return await_word::valid(record.pending.load(sync::memory_order_relaxed));

@@ -56,7 +56,7 @@ TEST(ApiExports, TheHeadersAreThese) {
     if (entry.is_regular_file()) found.insert(entry.path().filename());
   }
   EXPECT_EQ(found, (Names{"context.hpp", "coro.hpp", "errors.hpp", "graph.hpp", "repeatable.hpp", "runtime.hpp",
-                          "scope.hpp", "space.hpp", "task.hpp"}));
+                          "scope.hpp", "space.hpp", "task.hpp", "testing.hpp"}));
 }
 
 TEST(ApiExports, Errors) {
@@ -81,6 +81,10 @@ TEST(ApiExports, Runtime) {
 
 TEST(ApiExports, Repeatable) {
   EXPECT_EQ(names_of("repeatable.hpp"), (Names{"Repeatable", "repeatable"}));
+}
+
+TEST(ApiExports, Testing) {
+  EXPECT_EQ(names_of("testing.hpp"), (Names{"SteppedOptions", "SteppedRuntime"}));
 }
 
 TEST(ApiExports, Scopes) {
