@@ -268,6 +268,10 @@ void Engine::launch_run(GraphRun& run) {
 }
 
 void Engine::help_run(GraphRun& run) {
+  if (stepper_ != nullptr) {
+    launch_run(run);  // its workers run the nodes, one a step
+    return;
+  }
   if (holds_slot_of(*this)) {
     help_run_in_body(*this_thread.session, run);
     return;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <span>
@@ -22,6 +23,9 @@ using Clock = std::chrono::steady_clock;
 /// How long a thread that waits, while nothing can go on, leaves others the time to change that. They are outside of
 /// what the seed decides, and nobody is told of what they do.
 constexpr std::chrono::milliseconds kNap{2};
+
+/// A session that is to stop at once leaves all but one node of a captured graph to the next step.
+constinit const std::atomic<bool> kAlways{true};
 
 constexpr std::int64_t kPatienceNs = 50'000'000;
 
@@ -226,6 +230,7 @@ bool Stepper::block(Waiter& waiter, std::int64_t timeout_ns) {
 // ---- the engine's part
 
 bool Engine::step() {
+  if (stepper_ == nullptr) throw UsageError("polyreme: only a runtime that was opened with a seed can step");
   if (holds_slot_of(*this)) {
     throw UsageError("polyreme: step() in a body; step from the thread that drives the runtime");
   }
@@ -272,6 +277,7 @@ void Engine::stepped_worker_main() {
   self.session = &session;
   self.seat = &seat;
   session.board(0, false);
+  session.stop_when(&kAlways);
   for (tasks::Entry* entry = stepper_->await_entry(worker, false); entry != nullptr;
        entry = stepper_->await_entry(worker, true)) {
     self.session_serial = serial_;
