@@ -145,7 +145,15 @@ struct RuntimeStats {
   std::uint64_t steals = 0;       ///< successful ones, each of up to half a queue
   std::uint64_t live_blocks = 0;  ///< 128-byte blocks in records and edges
   std::uint32_t workers = 0;
-  std::uint32_t threads = 0;  ///< workers, and spares for bodies that wait
+  std::uint32_t threads = 0;     ///< workers, and spares for bodies that wait
+  std::uint32_t free_slots = 0;  ///< slots that nobody holds
+  std::uint64_t ready = 0;       ///< tasks in queues, some of which may be stale entries
+  std::vector<std::uint64_t> ready_by_slot =
+      {};                                 ///< in the queues of each slot; others are in those of foreign threads
+  std::uint64_t parks = 0;                ///< how often a thread went to sleep for want of work or of a slot
+  std::uint64_t wakes = 0;                ///< how often one was woken for work
+  std::uint64_t interpreter_enters = 0;   ///< how often a slot entered the interpreter; 0 without Python
+  std::uint64_t interpreter_wait_ns = 0;  ///< what it waited for that, in all
 };
 
 /// Runs tasks on a fixed number of slots. All members may be called by any thread, those that say so excepted.
@@ -237,7 +245,8 @@ class Runtime {
   [[nodiscard]] Producer producer() { return Producer(*this); }
 
   [[nodiscard]] std::uint32_t workers() const noexcept;
-  [[nodiscard]] RuntimeStats stats() const noexcept;
+  /// A snapshot: what runs meanwhile may be in some of the numbers, and not in others.
+  [[nodiscard]] RuntimeStats stats() const;
 
   /// Begins a trace; the runtime must be idle. @throws UsageError when it is not, or when a trace runs already.
   void start_trace();

@@ -18,7 +18,7 @@
 #include <mutex>
 
 namespace polyreme::trace {
-class ThreadBuffer;
+class Tap;
 }
 
 namespace polyreme::launch {
@@ -45,13 +45,15 @@ struct alignas(base::kCacheLine) Lane {
   std::uint32_t slot = ~0U;   ///< the slot it belongs to, or ~0 for a foreign thread's
   std::uint64_t next_id = 0;  ///< ids are handed out in ranges; see Engine::next_id
   std::uint64_t id_end = 0;
-  trace::ThreadBuffer* trace = nullptr;
+  trace::Tap* trace = nullptr;  ///< null unless somebody wants to know what happens
 
   alignas(base::kCacheLine) OwnedCounter spawned;  ///< tasks that entered the graph here
   OwnedCounter completed;                          ///< tasks that were completed here
   OwnedCounter taken;                              ///< blocks allocated here
   OwnedCounter freed;                              ///< blocks freed here
   OwnedCounter steals;                             ///< successful steals by the holder
+  OwnedCounter interpreter_enters;                 ///< how often the holder entered the interpreter
+  OwnedCounter interpreter_wait;                   ///< ticks that this took
 
   alignas(base::kCacheLine) BackPressure back_pressure;  ///< of a foreign thread's lane
 };

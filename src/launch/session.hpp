@@ -143,8 +143,11 @@ class Session {
   }
   void enter_interpreter() noexcept {
     if (inside_) return;
+    const std::uint64_t begin = base::ticks();
     deck_.interpreter->enter();
     set_inside(true);
+    lane_->interpreter_enters.add(1);
+    lane_->interpreter_wait.add(hold_begin_ - begin);
   }
 
   /// Gives up being a searcher; with `found`, wakes the next if it was the last one and something is visible.

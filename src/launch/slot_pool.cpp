@@ -36,6 +36,7 @@ void SlotPool::wake_one() {
     seat = parked_.back();
     remove_parked(*seat);
     seat->slot.set(take_locked());
+    ++counts_.wakes;
   }
   seat->parker.unpark();
 }
@@ -149,6 +150,7 @@ void SlotPool::hand_over_locked(std::uint32_t slot) {
 
 /// Gives the slot to the thread that parked last.
 void SlotPool::wake_locked(std::uint32_t slot, Request* granted) {
+  ++counts_.wakes;
   Seat* const seat = parked_.back();
   remove_parked(*seat);
   seat->slot.set(slot);
@@ -197,7 +199,13 @@ void SlotPool::abandon_tasks_locked() {
   settle_locked(false);
 }
 
+SlotPool::Counts SlotPool::counts() {
+  const sync::Mutex::Guard guard(mutex_);
+  return counts_;
+}
+
 void SlotPool::add_parked(Seat& seat) {
+  ++counts_.parks;
   seat.parked = true;
   seat.slot.set(kNoSlot);
   seat.granted.set(nullptr);

@@ -198,6 +198,14 @@ class SlotPool {
 
   [[nodiscard]] std::size_t parked_threads();
 
+  /// How often since the start a thread went to sleep for want of work or of a slot, and how often one was woken for
+  /// work.
+  struct Counts {
+    std::uint64_t parks = 0;
+    std::uint64_t wakes = 0;
+  };
+  [[nodiscard]] Counts counts();
+
  private:
   static constexpr std::uint32_t kSomeoneCollects = 1U << 16;  ///< in wanted_
   static constexpr std::uint32_t kOneFree = 1;
@@ -246,6 +254,7 @@ class SlotPool {
   CollectingList granted_;   ///< tasks with their slots, for the next thread that joins; after stop(), abandoned
   bool collecting_ = false;  ///< as wanted_ says
   bool stopping_ = false;
+  Counts counts_;
 };
 
 }  // namespace polyreme::launch

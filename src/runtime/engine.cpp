@@ -2,6 +2,7 @@
 #include "runtime/engine.hpp"
 
 #include "graph/dependencies.hpp"
+#include "runtime/stepper.hpp"
 #include "runtime/threads.hpp"
 
 #include <algorithm>
@@ -528,13 +529,25 @@ std::shared_ptr<graph::SpaceState> Engine::make_space(std::string name) {
   return space;
 }
 
-Engine::Stats Engine::stats() noexcept {
+Engine::Stats Engine::stats() {
   Stats stats{};
   stats.completed = deck_.lanes.sum(&launch::Lane::completed);
   stats.spawned = deck_.lanes.sum(&launch::Lane::spawned);
   stats.steals = deck_.lanes.sum(&launch::Lane::steals);
+  stats.interpreter_enters = deck_.lanes.sum(&launch::Lane::interpreter_enters);
+  stats.interpreter_wait_ns = deck_.lanes.sum(&launch::Lane::interpreter_wait) * 1000 / base::ticks_per_us();
   const std::uint64_t freed = deck_.lanes.sum(&launch::Lane::freed) + freed_outside_.load(std::memory_order_acquire);
   stats.live_blocks = deck_.lanes.sum(&launch::Lane::taken) - freed;
+  for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n; ++i) {
+    const std::uint64_t ready = deck_.lanes[i].queues.ready();
+    stats.ready += ready;
+    if (i < slots_) stats.ready_by_slot.push_back(ready);
+  }
+  if (stepper_ != nullptr) stats.ready += stepper_->ready();
+  const launch::SlotPool::Counts counts = deck_.pool.counts();
+  stats.parks = counts.parks;
+  stats.wakes = counts.wakes;
+  stats.free_slots = deck_.pool.free_slots();
   stats.workers = slots_;
   const std::lock_guard lock(threads_mutex_);
   stats.threads = static_cast<std::uint32_t>(threads_.size());

@@ -28,6 +28,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -38,9 +39,15 @@
 #include <thread>
 #include <vector>
 
-namespace polyreme::trace {
-class Recorder;
+namespace polyreme {
+class Observer;
 }
+
+namespace polyreme::trace {
+class Listener;
+class Recorder;
+class Tap;
+}  // namespace polyreme::trace
 
 namespace polyreme::runtime {
 
@@ -239,14 +246,20 @@ class Engine final : public graph::RecordSource {
   [[nodiscard]] base::BlockDepot& depot() noexcept { return depot_; }
   struct Stats {
     std::uint64_t spawned, completed, steals, live_blocks;
-    std::uint32_t workers, threads;
+    std::uint32_t workers, threads, free_slots;
+    std::uint64_t ready;                       ///< entries in all queues
+    std::vector<std::uint64_t> ready_by_slot;  ///< in those of each slot
+    std::uint64_t parks, wakes, interpreter_enters, interpreter_wait_ns;
   };
-  [[nodiscard]] Stats stats() noexcept;
+  [[nodiscard]] Stats stats();
   void warn(const std::string& text) const noexcept;
 
   /// Runtime::start_trace and write_trace.
   void start_trace();
   void write_trace(const std::string& path);
+  /// Observation's begin and end.
+  void observe(Observer& observer);
+  void stop_observing();
   [[nodiscard]] bool tracing() const noexcept { return tracing_.load(std::memory_order_relaxed); }
 
   // ---- graph::RecordSource
@@ -357,7 +370,9 @@ class Engine final : public graph::RecordSource {
   void trace_node_start(const GraphRun& run, graph::NodeIndex index) noexcept;
   void attach_trace(launch::Lane& lane);
   void attach_locked(launch::Lane& lane);
-  [[nodiscard]] bool try_start_trace();
+  void attach_all_locked();
+  void while_idle(const char* what, const std::function<void()>& attach);
+  [[nodiscard]] bool try_while_idle(const std::function<void()>& attach);
   void trace_spawn(tasks::Record& record, std::span<tasks::Record* const> predecessors, launch::Lane& lane);
   void trace_start(const tasks::Record& record, launch::Lane& lane) noexcept;
   void trace_end(const tasks::Record& record, launch::Lane& lane) noexcept;
@@ -463,6 +478,8 @@ class Engine final : public graph::RecordSource {
 
   std::mutex trace_mutex_;  ///< nothing else is locked under it, and the slot pool's lock may be held
   std::unique_ptr<trace::Recorder> recorder_;
+  std::unique_ptr<trace::Listener> listener_;   ///< on behalf of an observer
+  std::deque<trace::Tap> taps_;                 ///< by the index of their lane
   std::uint64_t trace_base_ = 0;                ///< tasks spawned before the trace began
   std::atomic<std::uint64_t> traced_nodes_{0};  ///< of captured graphs, each of which the trace shows as a task
   std::atomic<bool> tracing_{false};

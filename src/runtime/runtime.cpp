@@ -120,9 +120,21 @@ std::uint32_t Runtime::workers() const noexcept {
   return engine_->workers();
 }
 
-RuntimeStats Runtime::stats() const noexcept {
-  const runtime::Engine::Stats stats = engine_->stats();
-  return {stats.spawned, stats.completed, stats.steals, stats.live_blocks, stats.workers, stats.threads};
+RuntimeStats Runtime::stats() const {
+  runtime::Engine::Stats stats = engine_->stats();
+  return {.spawned = stats.spawned,
+          .completed = stats.completed,
+          .steals = stats.steals,
+          .live_blocks = stats.live_blocks,
+          .workers = stats.workers,
+          .threads = stats.threads,
+          .free_slots = stats.free_slots,
+          .ready = stats.ready,
+          .ready_by_slot = std::move(stats.ready_by_slot),
+          .parks = stats.parks,
+          .wakes = stats.wakes,
+          .interpreter_enters = stats.interpreter_enters,
+          .interpreter_wait_ns = stats.interpreter_wait_ns};
 }
 
 }  // namespace polyreme

@@ -17,6 +17,7 @@
 #include "runtime/threads.hpp"
 #include "runtime/topology.hpp"
 #include "trace/recorder.hpp"
+#include "trace/tap.hpp"
 
 #include <sched.h>
 

@@ -71,9 +71,10 @@ bool Stepper::pick() {
       return true;
     }
     const std::size_t place = index - awake.size();
-    if (drop_if_stale(place)) continue;
     tasks::Entry* const entry = ready_[place];
     ready_.erase(ready_.begin() + static_cast<std::ptrdiff_t>(place));
+    ready_count_.store(ready_.size(), std::memory_order_relaxed);
+    if (drop_if_stale(*entry)) continue;
     let_go(*entry);
     return true;
   }
@@ -91,16 +92,15 @@ void Stepper::collect() {
         ready_.insert(ready_.end(), some.begin(), some.begin() + count);
     });
   }
+  ready_count_.store(ready_.size(), std::memory_order_relaxed);
 }
 
 /// A task that a helping waiter ran, or that was cancelled, leaves an entry that does nothing but hold a reference.
-bool Stepper::drop_if_stale(std::size_t index) {
-  tasks::Entry* const entry = ready_[index];
-  if ((entry->flags & (tasks::kGraphNode | tasks::kGraphSources)) != 0) return false;
-  auto* const record = static_cast<Record*>(entry);
-  if ((tasks::flags_of(*record) & tasks::state::kStarted) == 0 || tasks::is_resumable(*record)) return false;
-  ready_.erase(ready_.begin() + static_cast<std::ptrdiff_t>(index));
-  engine_.release(*record);
+bool Stepper::drop_if_stale(tasks::Entry& entry) {
+  if ((entry.flags & (tasks::kGraphNode | tasks::kGraphSources)) != 0) return false;
+  auto& record = static_cast<Record&>(entry);
+  if ((tasks::flags_of(record) & tasks::state::kStarted) == 0 || tasks::is_resumable(record)) return false;
+  engine_.release(record);
   return true;
 }
 

@@ -24,6 +24,7 @@
 #include "sync/parker.hpp"
 #include "task/record.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -56,6 +57,8 @@ class Stepper {
   [[nodiscard]] std::int64_t deadline_after(std::int64_t timeout_ns);
   /// The virtual time. Any thread.
   [[nodiscard]] std::chrono::nanoseconds now();
+  /// How many entries it has collected. Any thread.
+  [[nodiscard]] std::size_t ready() const noexcept { return ready_count_.load(std::memory_order_relaxed); }
   /// All workers leave. After the last step.
   void stop();
 
@@ -82,7 +85,7 @@ class Stepper {
 
   void collect();
   [[nodiscard]] bool pick();
-  [[nodiscard]] bool drop_if_stale(std::size_t index);
+  [[nodiscard]] bool drop_if_stale(tasks::Entry& entry);
   [[nodiscard]] std::vector<Sleeper*> awake_locked();
   [[nodiscard]] Sleeper* earliest();
   void pass_time_until(std::int64_t time_ns);
@@ -96,7 +99,8 @@ class Stepper {
   sync::Parker driver_parker_;  ///< the holder of driver_mutex_ sleeps there
 
   std::uint64_t random_;
-  std::vector<tasks::Entry*> ready_;  ///< oldest first, as far as the queues tell
+  std::vector<tasks::Entry*> ready_;         ///< oldest first, as far as the queues tell
+  std::atomic<std::size_t> ready_count_{0};  ///< repeats the length for others
   std::int64_t now_ns_ = 0;
 
   std::mutex mutex_;

@@ -1,10 +1,12 @@
-// What the engine tells a running trace. trace/event.hpp says in which order; lanes without a buffer record nothing.
+// What the engine tells a running trace, or an observer (observing.cpp). trace/event.hpp says in which order; lanes
+// without a tap record nothing.
 #include <polyreme/errors.hpp>
 
 #include "runtime/captured_graph.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/threads.hpp"
 #include "trace/recorder.hpp"
+#include "trace/tap.hpp"
 
 namespace polyreme::runtime {
 
@@ -12,40 +14,60 @@ using tasks::Record;
 using trace::Kind;
 
 void Engine::start_trace() {
+  while_idle("a trace", [this] {
+    if (recorder_ != nullptr)
+      throw UsageError("polyreme: a trace runs already; write it before another one is started");
+    recorder_ = std::make_unique<trace::Recorder>();
+    trace_base_ = deck_.lanes.sum(&launch::Lane::spawned);
+    tracing_.store(true, std::memory_order_relaxed);
+  });
+}
+
+/// Calls `attach` and then lets the lanes follow.
+void Engine::while_idle(const char* what, const std::function<void()>& attach) {
   const InterpreterPause pause(*this);  // a searcher may be on its way into the interpreter, and is waited for below
-  while (!try_start_trace()) {
+  while (!try_while_idle(attach)) {
     if (!deck_.lanes.quiescent()) {
-      throw UsageError("polyreme: a trace can only be started while no task runs or waits; call wait() first");
+      throw UsageError(std::string("polyreme: ") + what +
+                       " can only be started while no task runs or waits; call wait() first");
     }
     std::this_thread::yield();  // threads that search for work own their slots for some microseconds more
   }
 }
 
-/// Buffers are handed to the lanes while nobody owns a slot: their next owners see them through the pool's lock.
-bool Engine::try_start_trace() {
-  return deck_.pool.locked([this](bool all_free) {
+/// Taps are handed to the lanes while nobody owns a slot: their next owners see them through the pool's lock.
+bool Engine::try_while_idle(const std::function<void()>& attach) {
+  return deck_.pool.locked([&](bool all_free) {
     const std::lock_guard lock(trace_mutex_);
-    if (recorder_ != nullptr)
-      throw UsageError("polyreme: a trace runs already; write it before another one is started");
     if (!all_free || !deck_.lanes.quiescent()) return false;
-    recorder_ = std::make_unique<trace::Recorder>();
-    trace_base_ = deck_.lanes.sum(&launch::Lane::spawned);
-    for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n; ++i)
-      attach_locked(deck_.lanes[i]);
-    tracing_.store(true, std::memory_order_relaxed);
+    attach();
+    attach_all_locked();
     return true;
   });
 }
 
+void Engine::attach_all_locked() {
+  for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n; ++i)
+    attach_locked(deck_.lanes[i]);
+}
+
 void Engine::attach_locked(launch::Lane& lane) {
-  lane.trace = lane.slot != ~0U ? &recorder_->add_slot(lane.slot)
-                                : &recorder_->add_thread("thread " + std::to_string(lane.index - slots_));
+  if (taps_.size() <= lane.index) taps_.resize(lane.index + 1);
+  trace::Tap& tap = taps_[lane.index];
+  tap.tell(listener_.get());
+  if (recorder_ == nullptr) {
+    tap.record_into(nullptr);
+  } else if (!tap.records()) {
+    tap.record_into(lane.slot != ~0U ? &recorder_->add_slot(lane.slot)
+                                     : &recorder_->add_thread("thread " + std::to_string(lane.index - slots_)));
+  }
+  lane.trace = tap.in_use() ? &tap : nullptr;
 }
 
 void Engine::attach_trace(launch::Lane& lane) {
   const std::lock_guard lock(trace_mutex_);
   // A trace that began a moment ago may have found the new lane in the table.
-  if (recorder_ != nullptr && lane.trace == nullptr) attach_locked(lane);
+  if ((recorder_ != nullptr || listener_ != nullptr) && lane.trace == nullptr) attach_locked(lane);
 }
 
 void Engine::write_trace(const std::string& path) {
@@ -55,11 +77,10 @@ void Engine::write_trace(const std::string& path) {
   std::unique_ptr<trace::Recorder> recorder;
   deck_.pool.locked([&](bool) {
     const std::lock_guard lock(trace_mutex_);
-    for (std::uint32_t i = 0, n = deck_.lanes.size(); i < n; ++i)
-      deck_.lanes[i].trace = nullptr;
+    recorder = std::move(recorder_);
+    attach_all_locked();
     meta.tasks = deck_.lanes.sum(&launch::Lane::spawned) - trace_base_ + traced_nodes_.exchange(0);
     tracing_.store(false, std::memory_order_relaxed);
-    recorder = std::move(recorder_);
   });
   if (recorder == nullptr) throw UsageError("polyreme: no trace runs; call start_trace() before the tasks are spawned");
   recorder->write_json(path, meta);

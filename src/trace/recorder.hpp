@@ -29,6 +29,12 @@
 
 namespace polyreme::trace {
 
+// What Event::time_ns is in.
+[[nodiscard]] inline std::uint64_t now_ns() noexcept {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(std::chrono::nanoseconds(now).count());
+}
+
 // Bytes that the buffers of a trace may still take; shared by all of them.
 class MemoryBudget {
  public:
@@ -51,9 +57,9 @@ class ThreadBuffer {
 
   // Only its writer may call it.
   void record(Kind kind, std::uint64_t task, std::uint64_t arg = 0, std::uint32_t where = 0) noexcept {
-    const auto now = std::chrono::steady_clock::now().time_since_epoch();
-    append({static_cast<std::uint64_t>(std::chrono::nanoseconds(now).count()), task, arg, where, kind});
+    record({now_ns(), task, arg, where, kind});
   }
+  void record(const Event& event) noexcept { append(event); }
 
   // Gives the task a name, in any encoding, at most once and before or after its other events. Only its
   // writer may call it. Tasks without a name are shown as "task 7".

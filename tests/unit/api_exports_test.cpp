@@ -55,8 +55,7 @@ TEST(ApiExports, TheHeadersAreThese) {
   for (const auto& entry : fs::directory_iterator(headers())) {
     if (entry.is_regular_file()) found.insert(entry.path().filename());
   }
-  EXPECT_EQ(found, (Names{"context.hpp", "coro.hpp", "errors.hpp", "graph.hpp", "repeatable.hpp", "runtime.hpp",
-                          "scope.hpp", "space.hpp", "task.hpp", "testing.hpp"}));
+  EXPECT_EQ(found, (Names{"context.hpp", "coro.hpp", "errors.hpp", "graph.hpp", "observer.hpp", "repeatable.hpp", "runtime.hpp", "scope.hpp", "space.hpp", "task.hpp", "testing.hpp"}));
 }
 
 TEST(ApiExports, Errors) {
@@ -85,6 +84,10 @@ TEST(ApiExports, Repeatable) {
 
 TEST(ApiExports, Testing) {
   EXPECT_EQ(names_of("testing.hpp"), (Names{"SteppedOptions", "SteppedRuntime"}));
+}
+
+TEST(ApiExports, Observers) {
+  EXPECT_EQ(names_of("observer.hpp"), (Names{"TaskEventKind", "TaskEvent", "Observer", "Observation"}));
 }
 
 TEST(ApiExports, Scopes) {
