@@ -58,6 +58,15 @@ Stepper::Step Stepper::step(std::int64_t deadline_ns, std::int64_t patience_ns) 
   return await_worker(patience_ns) ? Step::kRan : Step::kRuns;
 }
 
+void Stepper::while_still(const std::function<void()>& fn) {
+  const std::lock_guard driving(driver_mutex_);
+  {
+    const std::lock_guard lock(mutex_);
+    if (running_ || !ready_.empty()) return;
+  }
+  fn();
+}
+
 /// Lets go what the seed says. False: nothing is ready.
 bool Stepper::pick() {
   const std::vector<Sleeper*> awake = [this] {
@@ -252,7 +261,7 @@ Engine::Slept Engine::sleep_stepping(Waiter& waiter, std::int64_t timeout_ns, co
     if (step == Stepper::Step::kTimeout) return Slept::kTimeout;
     const bool nothing = step == Stepper::Step::kNothing;
     if (nothing && !diagnosed) {
-      diagnose();
+      stepper_->while_still([this] { diagnose(); });  // nobody may run anything meanwhile
     } else if (nothing || step == Stepper::Step::kBusy) {
       static_cast<void>(waiter.parker.park_until(Clock::now() + kNap));
     }

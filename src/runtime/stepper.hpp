@@ -28,6 +28,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <vector>
 
@@ -53,6 +54,8 @@ class Stepper {
   };
   [[nodiscard]] Step step(std::int64_t deadline_ns, std::int64_t patience_ns);
 
+  /// Calls `fn` while no other thread can drive, unless something can go on.
+  void while_still(const std::function<void()>& fn);
   /// The virtual time when a wait ends that begins now. kNever: without limit.
   [[nodiscard]] std::int64_t deadline_after(std::int64_t timeout_ns);
   /// The virtual time. Any thread.

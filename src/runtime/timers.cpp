@@ -70,7 +70,7 @@ void Timers::run() {
 Timers::Clock::time_point Timers::next() {
   const std::lock_guard lock(mutex_);
   if (entries_.empty()) return Clock::time_point::max();
-  return expired_ ? Clock::time_point::min() : entries_.front().when;
+  return expired_ != 0 ? Clock::time_point::min() : entries_.front().when;
 }
 
 void Timers::fire_next() {

@@ -112,10 +112,11 @@ Waiter* subscribe(Record& record, Record* waiting_body) {
 
 /// The time in which a body waits for something of another engine. That may need a slot of the body's own engine, so it
 /// gives its slot up, and the thread counts as foreign to all engines. To its own it counts as on its way: when it goes
-/// on follows from nothing that is known there. Does nothing on threads without a slot.
+/// on follows from nothing that is known there. Does nothing on threads without a slot, or with
+/// a stepper.
 class Engine::Away {
  public:
-  Away() : saved_(this_thread), session_(saved_.session_serial != 0 ? saved_.session : nullptr) {
+  Away() : saved_(this_thread), session_(session_to_leave()) {
     if (session_ == nullptr) return;
     Engine& home = session_->port();
     Waiter& waiter = *handle_.emplace(new Waiter).waiter;
@@ -159,6 +160,12 @@ class Engine::Away {
   }
 
  private:
+  /// With a stepper the wait is part of the body's step: what happens elsewhere must not decide when that goes on.
+  [[nodiscard]] static Session* session_to_leave() noexcept {
+    const ThreadContext& self = this_thread;
+    return self.session_serial != 0 && self.session->port().stepper_ == nullptr ? self.session : nullptr;
+  }
+
   const ThreadContext saved_;
   Session* const session_;
   std::optional<WaiterHandle> handle_;

@@ -61,7 +61,9 @@ TEST(Observer, IsToldOfATasksLife) {
   EXPECT_EQ(notes.kinds_of("second"),
             (std::vector{Kind::kSpawned, Kind::kDependency, Kind::kStarted, Kind::kFinished}));
   for (const Notes::Note& note : notes.all()) {
-    if (note.event.kind == Kind::kDependency) EXPECT_EQ(note.event.other, notes.task_of("first"));
+    if (note.event.kind == Kind::kDependency) {
+      EXPECT_EQ(note.event.other, notes.task_of("first"));
+    }
     const bool runs = note.event.kind == Kind::kStarted || note.event.kind == Kind::kFinished;
     EXPECT_EQ(note.event.slot < 2, runs);
     EXPECT_NE(note.event.time.time_since_epoch().count(), 0);
