@@ -69,11 +69,9 @@ void Stepper::while_still(const std::function<void()>& fn) {
 
 /// Lets go what the seed says. False: nothing is ready.
 bool Stepper::pick() {
-  const std::vector<Sleeper*> awake = [this] {
-    const std::lock_guard lock(mutex_);
-    return awake_locked();
-  }();
-  while (!awake.empty() || !ready_.empty()) {
+  while (true) {
+    const std::vector<Sleeper*> awake = bodies_awake();
+    if (awake.empty() && ready_.empty()) return false;
     const auto index = static_cast<std::size_t>(below(awake.size() + ready_.size()));
     if (index < awake.size()) {
       let_go(*awake[index], false);
@@ -83,11 +81,10 @@ bool Stepper::pick() {
     tasks::Entry* const entry = ready_[place];
     ready_.erase(ready_.begin() + static_cast<std::ptrdiff_t>(place));
     ready_count_.store(ready_.size(), std::memory_order_relaxed);
-    if (drop_if_stale(*entry)) continue;
+    if (drop_if_stale(*entry)) continue;  // which may have run a destructor that waits, and so has made steps
     let_go(*entry);
     return true;
   }
-  return false;
 }
 
 /// Takes everything out of the lanes' queues, in an order that does not depend on time or addresses.
@@ -114,7 +111,8 @@ bool Stepper::drop_if_stale(tasks::Entry& entry) {
 }
 
 /// Bodies whose wait is over.
-std::vector<Stepper::Sleeper*> Stepper::awake_locked() {
+std::vector<Stepper::Sleeper*> Stepper::bodies_awake() {
+  const std::lock_guard lock(mutex_);
   std::vector<Sleeper*> awake;
   engine_.deck_.pool.locked([&](bool) {
     std::ranges::copy_if(asleep_, std::back_inserter(awake),

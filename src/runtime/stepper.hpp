@@ -89,7 +89,7 @@ class Stepper {
   void collect();
   [[nodiscard]] bool pick();
   [[nodiscard]] bool drop_if_stale(tasks::Entry& entry);
-  [[nodiscard]] std::vector<Sleeper*> awake_locked();
+  [[nodiscard]] std::vector<Sleeper*> bodies_awake();
   [[nodiscard]] Sleeper* earliest();
   void pass_time_until(std::int64_t time_ns);
   void let_go(tasks::Entry& entry);
