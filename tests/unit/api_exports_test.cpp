@@ -55,7 +55,8 @@ TEST(ApiExports, TheHeadersAreThese) {
   for (const auto& entry : fs::directory_iterator(headers())) {
     if (entry.is_regular_file()) found.insert(entry.path().filename());
   }
-  EXPECT_EQ(found, (Names{"context.hpp", "coro.hpp", "errors.hpp", "graph.hpp", "observer.hpp", "repeatable.hpp", "runtime.hpp", "scope.hpp", "space.hpp", "task.hpp", "testing.hpp"}));
+  EXPECT_EQ(found, (Names{"context.hpp", "coro.hpp", "errors.hpp", "graph.hpp", "observer.hpp", "repeatable.hpp",
+                          "runtime.hpp", "scope.hpp", "space.hpp", "task.hpp", "testing.hpp"}));
 }
 
 TEST(ApiExports, Errors) {
