@@ -32,7 +32,7 @@ struct SteppedOptions {
 class SteppedRuntime : public Runtime {
  public:
   /// @throws std::system_error if threads cannot be made.
-  explicit SteppedRuntime(SteppedOptions options = {});
+  explicit SteppedRuntime(const SteppedOptions& options = {});
 
   /// Lets one task, or one body that waited, run until its next wait or its end. False: nothing could.
   /// @throws UsageError in a body.

@@ -3,23 +3,20 @@
 
 #include "runtime/engine.hpp"
 
-#include <utility>
-
 namespace polyreme::testing {
 
 namespace {
 
-runtime::Engine* open_stepped(SteppedOptions&& options) {
+runtime::Engine* open_stepped(const SteppedOptions& options) {
   runtime::EngineOptions wanted;
   wanted.seed = options.seed;
-  wanted.warn = std::move(options.warn);
+  wanted.warn = options.warn;
   return runtime::Engine::open(std::move(wanted));
 }
 
 }  // namespace
 
-SteppedRuntime::SteppedRuntime(SteppedOptions options)
-    : Runtime(open_stepped(std::move(options))), seed_(options.seed) {}
+SteppedRuntime::SteppedRuntime(const SteppedOptions& options) : Runtime(open_stepped(options)), seed_(options.seed) {}
 
 bool SteppedRuntime::step() {
   return engine().step();
