@@ -130,13 +130,13 @@ class StealDeque {
     return Steal::kTook;
   }
 
-  /// Any thread. A snapshot; seq_cst because it is the sleeper's last look.
+  /// Any thread. A snapshot.
   [[nodiscard]] bool looks_empty() const noexcept {
-    const std::uint64_t range = range_.load(memory_order_seq_cst);
+    const std::uint64_t range = range_.load(memory_order_acquire);
     return bottom_of(range) == top_of(range);
   }
 
-  /// Any thread. A snapshot of the number of entries; seq_cst as looks_empty() is.
+  /// Any thread. A snapshot of the number of entries; seq_cst because it is the sleeper's last look.
   [[nodiscard]] std::uint32_t size_hint() const noexcept {
     const std::uint64_t range = range_.load(memory_order_seq_cst);
     return bottom_of(range) - top_of(range);
