@@ -7,11 +7,14 @@
 #include <polyreme/scope.hpp>
 #include <polyreme/testing.hpp>
 
+#include "pipeline/graph_runs.hpp"
 #include "pipeline/node.hpp"
+#include "pipeline/oracle.hpp"
 
 #include <chrono>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <sstream>
 
@@ -28,6 +31,13 @@ class Program {
     failing_ = random_.percent(50) ? 15 : 0;
     limit_ = 4 + random_.below(28);
     ids_count_ = random_.percent(30) ? 1 + random_.below(4) : 0;
+    oracle_.expect(wild_, ids_count_ != 0);
+    graphs_.emplace(GraphRuns::Surroundings{
+        .rt = rt_,
+        .random = random_,
+        .complain = [this](const std::string& text) { oracle_.complain() << text << '\n'; },
+        .may_be_cancelled = [](const ScopeNote* scope) { return Oracle::may_be_cancelled(scope); },
+        .failing = failing_});
   }
 
   std::string run(Tally& tally) {
@@ -40,32 +50,30 @@ class Program {
       for (std::size_t i = 0; i < ids_count_; ++i) {
         if (!nodes_[i].committed && !random_.percent(20)) spawn_id(nodes_[i], nullptr);
       }
-      collect([&] { rt_.wait(); }, nullptr);
+      oracle_.check_failures([&] { rt_.wait(); });
       ids_ = nullptr;
     }
-    rt_.run();                              // stale entries
-    collect([&] { rt_.wait(); }, nullptr);  // ids given up with their space
+    rt_.run();                                    // stale entries
+    oracle_.check_failures([&] { rt_.wait(); });  // ids given up with their space
     for (Node& node : nodes_)
-      judge(node, tally);
-    if (roots_ < thrown_ || roots_ > thrown_ + perhaps_thrown_) {
-      complain() << "the waits reported " << roots_ << " failures of bodies, and " << thrown_ << " bodies failed\n";
-    }
+      oracle_.judge(node, tally);
+    graphs_->judge();
+    oracle_.judge_failures(graphs_->left_failed(), tally);
     for (Node& node : nodes_)
       node.handle = {};
+    graphs_->clear();
     rt_.run();
     const RuntimeStats stats = rt_.stats();
-    if (stats.live_blocks != 0) complain() << stats.live_blocks << " blocks are left\n";
+    if (stats.live_blocks != 0) oracle_.complain() << stats.live_blocks << " blocks are left\n";
     if (stats.spawned != stats.completed) {
-      complain() << stats.spawned << " tasks were spawned, and " << stats.completed << " completed\n";
+      oracle_.complain() << stats.spawned << " tasks were spawned, and " << stats.completed << " completed\n";
     }
-    tally.missing += missing_;
-    tally.circles += circles_;
     tally.timeouts += timeouts_;
-    return wrong_.str();
+    tally.graph_runs += graphs_->count();
+    return oracle_.complaints();
   }
 
  private:
-  std::ostream& complain() { return wrong_ << "  "; }
   template <class... Parts>
   void say(const Node* where, const Parts&... parts) {
     if (log_ == nullptr) return;
@@ -73,7 +81,7 @@ class Program {
     (*log_ << ... << parts) << std::endl;
   }
   void warned(const std::string& text) {
-    if (!wild_) complain() << "warning: " << text << '\n';
+    if (!wild_) oracle_.complain() << "warning: " << text << '\n';
   }
 
   Node& add_node() {
@@ -98,7 +106,9 @@ class Program {
           break;
         case 2:
           if (depth < 2) {
-            with_scope(nullptr, scope, [&](const ScopeNote* inner) { drive(inner, depth + 1); });
+            ScopeBlock block(*this, nullptr, scope);
+            drive(&block.note(), depth + 1);
+            block.finish();
           }
           break;
         default:
@@ -109,7 +119,7 @@ class Program {
 
   /// Something that a body may do as well. `self`: null for the driver.
   void act(Node* self, const ScopeNote* scope) {
-    switch (random_.below(8)) {
+    switch (random_.below(9)) {
       case 0:
       case 1:
       case 2:
@@ -125,6 +135,9 @@ class Program {
       case 6:
         if (random_.percent(40)) cancel(self);
         break;
+      case 7:
+        if (random_.percent(50)) graphs_->run(scope, [&](const std::string& text) { say(self, text); });
+        break;
       default:
         if (random_.percent(50)) drop(self);
     }
@@ -134,10 +147,9 @@ class Program {
     const std::uint64_t actions = random_.percent(40) ? 0 : 1 + random_.below(3);
     for (std::uint64_t i = 0; i < actions; ++i) {
       if (random_.percent(12)) {
-        with_scope(&self, scope, [&](const ScopeNote* inner) {
-          for (std::uint64_t k = 1 + random_.below(3); k > 0; --k)
-            act(&self, inner);
-        });
+        ScopeBlock block(*this, &self, scope);
+        act_in(block, self);
+        block.finish();
       } else {
         act(&self, scope);
       }
@@ -146,13 +158,20 @@ class Program {
 
   /// A wait in `self`, within `scope`, for `other` can end whatever the schedule.
   [[nodiscard]] bool may_wait(const Node* self, const Node& other) const {
-    if (self == nullptr || wild_) return true;
+    if (self == nullptr || wild_ || owns_one_of(*self, other.scope)) return true;
     if (other.rank >= self->rank) return false;
     // While the owner of a scope waits for it, so may whatever waits for the owner.
     for (const ScopeNote* one = self->scope; one != nullptr; one = one->outer) {
       if (one->owner.has_value() && other.rank >= nodes_[*one->owner].rank && !within(other.scope, one)) return false;
     }
     return true;
+  }
+  /// The body of `self` has opened one of these scopes. What is in there never waits for `self`.
+  [[nodiscard]] static bool owns_one_of(const Node& self, const ScopeNote* scope) {
+    for (; scope != nullptr; scope = scope->outer) {
+      if (scope->owner == self.number) return true;
+    }
+    return false;
   }
   [[nodiscard]] static bool within(const ScopeNote* scope, const ScopeNote* wanted) {
     for (; scope != nullptr; scope = scope->outer) {
@@ -224,10 +243,9 @@ class Program {
       submit(node, options);
     } catch (const DuplicateId&) {
       node.after.clear();  // given up as missing
-    } catch (const CycleError&) {
+    } catch (const CycleError& error) {
       node.after.clear();
-      ++circles_;
-      if (!wild_) complain() << "a circle that cannot be there, at the spawn of " << node.number << '\n';
+      oracle_.check_circle(error);
     }
   }
 
@@ -253,7 +271,8 @@ class Program {
     if (other == nullptr) return;
     say(self, "waits for ", other->number);
     const Task<int> handle = other->handle;
-    expect_outcome(self, *other, [&] { return handle.get(); });
+    oracle_.check_outcome(*other, [&] { return handle.get(); });
+    say(self, "has waited for ", other->number);
   }
 
   void timed_wait(Node* self) {
@@ -264,7 +283,7 @@ class Program {
     say(self, "waits ", limit.count(), " ms for ", other->number);
     const bool over = handle.wait_for(limit);
     if (!over) ++timeouts_;
-    if (over && !handle.done()) complain() << "the timed wait for " << other->number << " ended too early\n";
+    if (over && !handle.done()) oracle_.complain() << "the timed wait for " << other->number << " ended too early\n";
     say(self, over ? "has waited for " : "timed out waiting for ", other->number);
   }
 
@@ -286,23 +305,50 @@ class Program {
     node.handle = {};
   }
 
-  template <class Fn>
-  void with_scope(Node* self, const ScopeNote* outer, Fn&& fn) {
+  /// A scope that the driver or a body is in.
+  class ScopeBlock {
+   public:
+    ScopeBlock(Program& program, Node* self, const ScopeNote* outer)
+        : program_(program), self_(self), note_(program.note_scope(self, outer)), scope_(program.rt_, options()) {}
+    [[nodiscard]] ScopeNote& note() noexcept { return note_; }
+    /// What happens at its end, unless an exception leaves it.
+    void finish() {
+      if (program_.random_.percent(15)) {
+        program_.say(self_, "cancels its scope");
+        note_.cancelled = true;
+        scope_.cancel();
+      }
+      if (program_.random_.percent(60)) {
+        program_.oracle_.check_failures([&] { scope_.wait(); });
+        program_.say(self_, "has waited for all");
+      }
+      program_.say(self_, "leaves its scope");
+    }
+
+   private:
+    ScopeOptions options() {
+      const bool cancels = program_.random_.percent(40);
+      program_.say(self_, "opens a scope", cancels ? " that cancels on errors" : "");
+      note_.cancelled = cancels;
+      return {.cancel_on_error = cancels};
+    }
+
+    Program& program_;
+    Node* const self_;
+    ScopeNote& note_;
+    Scope scope_;
+  };
+
+  ScopeNote& note_scope(const Node* self, const ScopeNote* outer) {
     ScopeNote& note = scopes_.emplace_back();
     note.outer = outer;
     if (self != nullptr) note.owner = self->number;
-    const bool cancels = random_.percent(40);
-    say(self, "opens a scope", cancels ? " that cancels on errors" : "");
-    if (cancels) cancelling_.push_back(&note);
-    Scope scope(rt_, {.cancel_on_error = cancels});
-    fn(&note);
-    if (random_.percent(15)) {
-      say(self, "cancels its scope");
-      note.cancelled = true;
-      scope.cancel();
-    }
-    if (random_.percent(60)) collect([&] { scope.wait(); }, self);
-    say(self, "leaves its scope");
+    return note;
+  }
+
+  void act_in(ScopeBlock& block, Node& self) {
+    for (std::uint64_t k = 1 + random_.below(3); k > 0; --k)
+      act(&self, &block.note());
   }
 
   // ---- bodies
@@ -322,9 +368,17 @@ class Program {
   static Coro<int> coroutine_body(Program& program, Node& node) {
     program.begin(node);
     for (std::uint64_t i = program.random_.below(3); i > 0; --i) {
-      program.body_actions(node, node.scope);
+      std::optional<ScopeBlock> block;  // in which the body awaits
+      if (program.random_.percent(25)) {
+        program.act_in(block.emplace(program, &node, node.scope), node);
+      } else {
+        program.body_actions(node, node.scope);
+      }
       Node* const other = program.pick_target(&node);
-      if (other == nullptr) continue;
+      if (other == nullptr) {
+        if (block.has_value()) block->finish();
+        continue;
+      }
       program.say(&node, "awaits ", other->number);
       const Task<int> handle = other->handle;
       std::exception_ptr error;
@@ -337,12 +391,14 @@ class Program {
       program.say(&node, "goes on");
       if (Context::current().cancelled() && is_cancellation(error)) {
         node.state = State::kStopped;
+        if (block.has_value()) block->note().cancelled = true;  // as an exception leaves it
         std::rethrow_exception(error);
       }
-      program.expect_outcome(&node, *other, [&] {
+      program.oracle_.check_outcome(*other, [&] {
         if (error != nullptr) std::rethrow_exception(error);
         return value;
       });
+      if (block.has_value()) block->finish();
     }
     co_return program.end(node);
   }
@@ -350,12 +406,7 @@ class Program {
   void begin(Node& node) {
     say(&node, "begins");
     ++node.attempts;
-    if (node.attempts > 1 + node.retries) complain() << "node " << node.number << " ran too often\n";
-    for (const std::size_t other : node.after) {
-      if (nodes_[other].state != State::kReturned) {
-        complain() << "node " << node.number << " runs before " << other << " is done\n";
-      }
-    }
+    oracle_.check_begin(node);
     node.state = State::kRunning;
   }
 
@@ -386,127 +437,6 @@ class Program {
     return false;
   }
 
-  // ---- the oracle
-
-  [[nodiscard]] static bool in_scope_with(const ScopeNote* scope, const std::deque<ScopeNote*>& some) {
-    for (; scope != nullptr; scope = scope->outer) {
-      for (const ScopeNote* one : some) {
-        if (one == scope) return true;
-      }
-    }
-    return false;
-  }
-  [[nodiscard]] bool in_cancelled_scope(const Node& node) const {
-    for (const ScopeNote* one = node.scope; one != nullptr; one = one->outer) {
-      if (one->cancelled) return true;
-    }
-    return in_scope_with(node.scope, cancelling_);
-  }
-  /// Something other than the node's own body may have ended it.
-  [[nodiscard]] bool may_be_cancelled(const Node& node) const {
-    if (node.cancel_asked || in_cancelled_scope(node)) return true;
-    for (const std::size_t other : node.after) {
-      if (nodes_[other].state != State::kReturned) return true;
-    }
-    return false;
-  }
-
-  /// `get` gives what the body of `other` returned, or throws what must be thrown.
-  template <class Get>
-  void expect_outcome(Node* self, Node& other, Get&& get) {
-    try {
-      const int value = get();
-      if (other.state != State::kReturned || value != static_cast<int>(other.number)) {
-        complain() << "the wait for " << other.number << " gave " << value << '\n';
-      }
-    } catch (const Thrown& error) {
-      if (error.node() != other.number || other.state != State::kThrew) {
-        complain() << "the wait for " << other.number << " threw what " << error.node() << " threw\n";
-      }
-    } catch (const CycleError& error) {
-      ++circles_;
-      if (!wild_) complain() << "a circle that cannot be there: " << error.what() << '\n';
-    } catch (const MissingTask&) {
-      if (!other.is_id) complain() << other.number << " is no id, and was given up as missing\n";
-    } catch (const UsageError& error) {
-      if (!wild_) complain() << "the wait for " << other.number << " was refused: " << error.what() << '\n';
-    } catch (const DependencyFailed&) {
-      expect_unrun(other, "DependencyFailed");
-    } catch (const TaskCancelled&) {
-      expect_unrun(other, "TaskCancelled");
-    }
-    say(self, "has waited for ", other.number);
-  }
-
-  void expect_unrun(const Node& other, const char* what) {
-    const bool fits = other.state == State::kStopped || (other.state == State::kUnrun && may_be_cancelled(other)) ||
-                      (other.kind == Kind::kRepeatable && may_be_cancelled(other));
-    if (!fits) complain() << "the wait for " << other.number << " threw " << what << '\n';
-  }
-
-  template <class Wait>
-  void collect(Wait&& wait, const Node* self) {
-    try {
-      wait();
-    } catch (const TaskErrors& errors) {
-      for (const Failure& failure : errors.failures())
-        count_failure(failure);
-    } catch (const CycleError& error) {
-      ++circles_;
-      if (!wild_) complain() << "a circle that cannot be there: " << error.what() << '\n';
-    } catch (const UsageError& error) {
-      complain() << "a wait for a scope was refused: " << error.what() << '\n';
-    }
-    say(self, "has waited for all");
-  }
-
-  void count_failure(const Failure& failure) {
-    try {
-      std::rethrow_exception(failure.error);
-    } catch (const Thrown&) {
-      ++roots_;
-    } catch (const MissingTask&) {
-      ++missing_;
-      if (ids_count_ == 0) complain() << "an id is missing in a program without ids\n";
-    } catch (const CycleError& error) {
-      ++circles_;
-      if (!wild_) complain() << "a circle that cannot be there: " << error.what() << '\n';
-    } catch (const std::exception& error) {
-      complain() << "a failure that nobody threw: " << error.what() << '\n';
-    }
-  }
-
-  void judge(Node& node, Tally& tally) {
-    ++tally.tasks;
-    if (node.attempts > 1) ++tally.repeated;
-    if (node.handle.valid() && node.committed && !node.handle.done()) {
-      complain() << "node " << node.number << " is not done\n";
-    }
-    switch (node.state) {
-      case State::kRunning:
-        complain() << "node " << node.number << " began and did not end\n";
-        break;
-      case State::kThrew:
-        ++tally.threw;
-        // It may have been cancelled before the next attempt.
-        ++(node.attempts <= node.retries && may_be_cancelled(node) ? perhaps_thrown_ : thrown_);
-        break;
-      case State::kStopped:
-        ++tally.stopped;
-        break;
-      case State::kUnrun:
-        ++tally.unrun;
-        if (node.committed && !wild_ && !may_be_cancelled(node)) {
-          complain() << "node " << node.number << " did not run\n";
-        }
-        break;
-      case State::kReturned:
-        break;
-    }
-    if (node.handle.valid() && node.committed && node.handle.done())
-      expect_outcome(nullptr, node, [&] { return node.handle.get(); });
-  }
-
   Random random_;
   std::ostream* log_;
   const Space* ids_ = nullptr;
@@ -516,14 +446,9 @@ class Program {
   std::size_t ids_count_ = 0;
   std::deque<Node> nodes_;  // addresses stay
   std::deque<ScopeNote> scopes_;
-  std::deque<ScopeNote*> cancelling_;
-  std::uint64_t roots_ = 0;
-  std::uint64_t thrown_ = 0;
-  std::uint64_t perhaps_thrown_ = 0;
-  std::uint64_t missing_ = 0;
-  std::uint64_t circles_ = 0;
+  Oracle oracle_{nodes_};
   std::uint64_t timeouts_ = 0;
-  std::ostringstream wrong_;
+  std::optional<GraphRuns> graphs_;
   testing::SteppedRuntime rt_;  // the last, so that it ends first: its tasks use the others
 };
 

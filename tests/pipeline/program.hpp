@@ -18,6 +18,7 @@ struct Tally {
   std::uint64_t missing = 0;
   std::uint64_t circles = 0;
   std::uint64_t timeouts = 0;
+  std::uint64_t graph_runs = 0;
 };
 
 /// Runs the program of `seed`. Returns what was wrong, a line each; empty if nothing. `log`: null, or what is done is
