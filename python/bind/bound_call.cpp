@@ -41,12 +41,20 @@ bool returns_scalar(PyObject* task) noexcept {
   return record.scalar_result;
 }
 
+}  // namespace
+
 bool refuse_count(PyObject* name, std::size_t takes, Py_ssize_t given) {
   PyErr_Format(PyExc_TypeError, "%U takes %zu argument%s, not %zd", name, takes, takes == 1 ? "" : "s", given);
   return false;
 }
 
-}  // namespace
+void throw_misfit(const SharedCode& code, std::size_t index, const std::string& producer, CType type) {
+  const Parameter& parameter = code.code().parameters()[index];
+  throw std::invalid_argument("argument " + std::to_string(index + 1) + " (" + text_of(parameter) + ") of " +
+                              code.name() + " cannot be the result of " + producer + ", a " +
+                              std::string(info_of(type).name) +
+                              (is_floating(type) == is_floating(parameter.type) ? " that is out of range" : ""));
+}
 
 BoundCall::BoundCall(BoundCall&& other) noexcept
     : shared_(std::exchange(other.shared_, nullptr)),
@@ -103,10 +111,7 @@ void BoundCall::receive_one(std::size_t index, const Record& producer) {
   const Parameter& parameter = shared_->code().parameters()[index];
   if (const CType type = scalar_result(producer); type != CType::kVoid) {
     if (convert_scalar(type, producer.body, parameter.type, words_[index])) return;
-    throw std::invalid_argument("argument " + std::to_string(index + 1) + " (" + text_of(parameter) + ") of " +
-                                shared_->name() + " cannot be the result of " + detail::name_of(producer) + ", a " +
-                                std::string(info_of(type).name) +
-                                (is_floating(type) == is_floating(parameter.type) ? " that is out of range" : ""));
+    throw_misfit(*shared_, index, detail::name_of(producer), type);
   }
   PyObject* const value = result_object(producer);
   PyObject* const name = PyUnicode_FromString(shared_->name().c_str());

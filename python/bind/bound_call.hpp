@@ -42,6 +42,11 @@ class SharedCode {
   alignas(64) std::atomic<std::int64_t> references_{1};
 };
 
+/// Sets the error for a call with the wrong number of arguments, and returns false. `name` is a str.
+bool refuse_count(PyObject* name, std::size_t takes, Py_ssize_t given);
+/// Throws that a scalar of this type, which `producer` gave, does not fit the parameter `index`.
+[[noreturn]] void throw_misfit(const SharedCode& code, std::size_t index, const std::string& producer, CType type);
+
 /// A call with its arguments, ready to be made any number of times. Bound inside; any thread may destroy it.
 ///
 /// An argument may be the result of a task; it is there once that task is done, and receive() fetches it.

@@ -2,10 +2,12 @@
 
 #include "free_threading.hpp"
 #include "interpreter.hpp"
+#include "references.hpp"
 
 #include <mutex>
 #include <new>
 #include <stdexcept>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -83,6 +85,38 @@ void set_cause(PyObject* exception, const std::exception_ptr& cause) {
   }
   PyException_SetContext(exception, Py_NewRef(object));
   PyException_SetCause(exception, object);
+}
+
+/// Says in a note of the exception whose failure it is, once: the failures of a run may be asked for again and again.
+/// An exception type with a broken add_note goes without.
+void note_failure(PyObject* exception, const Failure& failure) {
+  std::string text = "polyreme: raised by " + failure.task;
+  if (failure.site.known()) text += ", spawned at " + failure.site.text();
+  const Owned<> note(PyUnicode_FromStringAndSize(text.data(), static_cast<Py_ssize_t>(text.size())));
+  const Owned<> notes(PyObject_GetAttrString(exception, "__notes__"));
+  PyErr_Clear();
+  if (note == nullptr || (notes != nullptr && PySequence_Contains(notes.get(), note.get()) == 1)) return;
+  const Owned<> added(PyObject_CallMethod(exception, "add_note", "O", note.get()));
+  PyErr_Clear();
+}
+
+/// An ExceptionGroup, or null with an error set.
+PyObject* make_group(const std::string& text, const std::vector<Failure>& failures) {
+  Owned<> list(PyList_New(0));
+  if (list == nullptr) return nullptr;
+  for (const Failure& failure : failures) {
+    const Owned<> object(to_object(failure.error));
+    if (object == nullptr) return nullptr;
+    note_failure(object.get(), failure);
+    if (PyList_Append(list.get(), object.get()) < 0) return nullptr;
+  }
+  return PyObject_CallFunction(PyExc_BaseExceptionGroup, "sN", text.c_str(), list.release());
+}
+
+/// The failures of a run of a captured graph.
+PyObject* group_of(const TaskErrors& errors) {
+  const std::string_view what = errors.what();
+  return make_group(std::string(what.substr(0, what.find('\n'))), errors.failures());
 }
 
 }  // namespace
@@ -184,6 +218,10 @@ bool add_error_types(PyObject* module) {
              PyTuple_Pack(1, t.error));
 }
 
+PyObject* usage_error() noexcept {
+  return types().usage;
+}
+
 PyObject* to_object(const std::exception_ptr& error) {
   const ErrorTypes& t = types();
   try {
@@ -206,6 +244,8 @@ PyObject* to_object(const std::exception_ptr& error) {
     return make(t.missing, e.what());
   } catch (const TaskCancelled& e) {
     return make(t.cancelled, e.what());
+  } catch (const TaskErrors& e) {
+    return group_of(e);
   } catch (const Error& e) {
     return make(t.error, e.what());
   } catch (const std::bad_alloc&) {
@@ -234,29 +274,9 @@ PyObject* raise_current() {
 }
 
 PyObject* raise_group(const std::vector<Failure>& failures, std::uint64_t cancelled) {
-  PyObject* list = PyList_New(0);
-  if (list == nullptr) return nullptr;
-  for (const Failure& failure : failures) {
-    PyObject* object = to_object(failure.error);
-    if (object == nullptr) {
-      Py_DECREF(list);
-      return nullptr;
-    }
-    std::string note = "polyreme: raised by " + failure.task;
-    if (failure.site.known()) note += ", spawned at " + failure.site.text();
-    PyObject* added = PyObject_CallMethod(object, "add_note", "s", note.c_str());
-    if (added == nullptr) PyErr_Clear();  // an exception type with a broken add_note is still raised
-    Py_XDECREF(added);
-    const int appended = PyList_Append(list, object);
-    Py_DECREF(object);
-    if (appended < 0) {
-      Py_DECREF(list);
-      return nullptr;
-    }
-  }
   std::string text = std::to_string(failures.size()) + (failures.size() == 1 ? " task failed" : " tasks failed");
   if (cancelled != 0) text += ", " + std::to_string(cancelled) + " not run because of that";
-  PyObject* group = PyObject_CallFunction(PyExc_BaseExceptionGroup, "sN", text.c_str(), list);
+  PyObject* const group = make_group(text, failures);
   if (group == nullptr) return nullptr;
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(group)), group);
   Py_DECREF(group);

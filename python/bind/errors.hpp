@@ -42,6 +42,9 @@ class PythonError : public std::exception {
 /// Adds the exception classes to the module. False with an error set on failure.
 [[nodiscard]] bool add_error_types(PyObject* module);
 
+/// polyreme.UsageError, borrowed.
+[[nodiscard]] PyObject* usage_error() noexcept;
+
 /// The Python exception object for any C++ one. New reference; null with an error set when out of memory.
 [[nodiscard]] PyObject* to_object(const std::exception_ptr& error);
 

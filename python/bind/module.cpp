@@ -2,6 +2,9 @@
 // bound with nanobind.
 #include "await_object.hpp"
 #include "capture.hpp"
+#include "captured_graph.hpp"
+#include "captured_handles.hpp"
+#include "captured_run.hpp"
 #include "context_object.hpp"
 #include "errors.hpp"
 #include "graph_run.hpp"
@@ -19,7 +22,9 @@ NB_MODULE(_core, m) {
   namespace python = polyreme::python;
   if (!python::add_error_types(m.ptr()) || !python::add_task_type(m.ptr()) || !python::add_await_type(m.ptr()) ||
       !python::add_space_types(m.ptr()) || !python::add_runtime_type(m.ptr()) || !python::add_context_type(m.ptr()) ||
-      !python::add_scope_type(m.ptr()) || !python::add_native_function_type(m.ptr()) || !python::prepare_captures()) {
+      !python::add_handle_types(m.ptr()) || !python::add_captured_graph_type(m.ptr()) ||
+      !python::add_graph_run_type(m.ptr()) || !python::add_scope_type(m.ptr()) ||
+      !python::add_native_function_type(m.ptr()) || !python::prepare_captures()) {
     throw nanobind::python_error();
   }
   python::add_graphs(m);

@@ -176,6 +176,14 @@ bool is_native_function(PyObject* object) noexcept {
   return Py_TYPE(object) == &native_function_type;
 }
 
+const SharedCode& code_of(PyObject* function) noexcept {
+  return *cast(function)->code;
+}
+
+PyObject* name_of_native(PyObject* function) noexcept {
+  return cast(function)->name;
+}
+
 bool bind_call(PyObject* function, PyObject* const* arguments, Py_ssize_t count, BoundCall& out) noexcept {
   NativeFunctionObject& self = *cast(function);
   return out.bind(take_code(self), self.name, arguments, count);

@@ -1,6 +1,7 @@
 #include "runtime_object.hpp"
 
 #include "capture.hpp"
+#include "captured_graph.hpp"
 #include "errors.hpp"
 #include "interpreter.hpp"
 #include "runtime/engine.hpp"
@@ -344,6 +345,15 @@ PyObject* space_method(PyObject* self, PyObject* name) {
   return use.get() == nullptr ? nullptr : make_space(*use.get(), name);
 }
 
+PyObject* capture_method(PyObject* self, PyObject* arguments, PyObject* keywords) {
+  static const char* const kNames[] = {"name", nullptr};
+  PyObject* name = Py_None;
+  if (PyArg_ParseTupleAndKeywords(arguments, keywords, "|O:capture", const_cast<char**>(kNames), &name) == 0) {
+    return nullptr;
+  }
+  return make_captured_graph(self, name);
+}
+
 /// wait(timeout, report): True when all tasks are done, False on timeout.
 PyObject* wait_method(PyObject* self, PyObject* arguments) {
   PyObject* timeout = nullptr;
@@ -483,6 +493,10 @@ PyMethodDef methods[] = {
      "Raises:\n    ValueError: the body assigns a captured variable."},
     {"space", &space_method, METH_O,
      "space($self, name, /)\n--\n\nMake a space of task ids. The name is for messages."},
+    {"capture", method(&capture_method), METH_VARARGS | METH_KEYWORDS,
+     "capture($self, name=None)\n--\n\nMake a captured graph: nodes that are made once and run again and again. Its "
+     "`with` block ends the capture. The name is for messages.\n\nRaises:\n    RuntimeClosedError: the runtime is "
+     "closed."},
     {"stats", &stats_method, METH_NOARGS,
      "stats($self)\n--\n\nReturn counts since the runtime was opened: spawned, completed, steals, live_blocks, "
      "workers, threads."},

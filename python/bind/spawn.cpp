@@ -133,8 +133,14 @@ PyObject* innermost(PyObject* fn) noexcept {
   return fn;
 }
 
-/// Refuses functions of which a call runs nothing: it makes a generator, which nobody would go through. False with an
-/// error set. Says of others whether a call makes a coroutine.
+bool bind_native(PyObject* fn, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords, BoundCall& out) {
+  if (keywords == nullptr) return bind_call(fn, arguments, count, out);
+  PyErr_Format(PyExc_TypeError, "%R takes its arguments by position, not as kwargs=", fn);
+  return false;
+}
+
+}  // namespace
+
 bool check_function(PyObject* fn, bool& makes_coroutine) noexcept {
   makes_coroutine = false;
   PyObject* const function = innermost(fn);
@@ -167,14 +173,6 @@ bool check_function(PyObject* fn, bool& makes_coroutine) noexcept {
   }
   return false;
 }
-
-bool bind_native(PyObject* fn, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords, BoundCall& out) {
-  if (keywords == nullptr) return bind_call(fn, arguments, count, out);
-  PyErr_Format(PyExc_TypeError, "%R takes its arguments by position, not as kwargs=", fn);
-  return false;
-}
-
-}  // namespace
 
 const SpawnSite* current_site() {
   PyFrameObject* frame = PyEval_GetFrame();

@@ -40,6 +40,10 @@ using BeforeCommit = bool (*)(void* self, PyObject* handle);
                               const SpawnKeywords& keywords, const SpawnSite* site,
                               BeforeCommit before_commit = nullptr, void* self = nullptr);
 
+/// Refuses functions of which a call runs nothing: it makes a generator, which nobody would go through. False with an
+/// error set. Says of others whether a call makes a coroutine.
+[[nodiscard]] bool check_function(PyObject* fn, bool& makes_coroutine) noexcept;
+
 /// Where the innermost Python frame stands now. The object lives for ever: there are as many as places in the program.
 [[nodiscard]] const SpawnSite* current_site();
 

@@ -121,19 +121,7 @@ int clear(PyObject* self) {
 
 PyObject* repr(PyObject* self) {
   const Record& record = *cast(self)->record;
-  const std::uint64_t flags = tasks::flags_of(record);
-  const char* what = "waiting";
-  if (tasks::done(record)) {
-    what = (flags & tasks::state::kFailed) != 0      ? "failed"
-           : (flags & tasks::state::kCancelled) != 0 ? "cancelled"
-                                                     : "done";
-  } else if ((flags & tasks::state::kSpawned) == 0) {
-    what = "not spawned";
-  } else if (tasks::is_suspended(record)) {
-    what = "suspended";
-  } else if ((flags & tasks::state::kStarted) != 0) {
-    what = "running";
-  }
+  const char* const what = state_text(record);
   const bool named = record.rare != nullptr && (record.rare->space != nullptr || !record.rare->label.empty());
   if (!named) return PyUnicode_FromFormat("<Task #%llu %s>", static_cast<unsigned long long>(record.id), what);
   return PyUnicode_FromFormat("<Task %s %s>", detail::name_of(record).c_str(), what);
@@ -325,6 +313,18 @@ PyGetSetDef properties[] = {{"name", &get_name, nullptr, "The task's name or id,
                             {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 }  // namespace
+
+const char* state_text(const Record& record) noexcept {
+  const std::uint64_t flags = tasks::flags_of(record);
+  if (tasks::done(record)) {
+    return (flags & tasks::state::kFailed) != 0      ? "failed"
+           : (flags & tasks::state::kCancelled) != 0 ? "cancelled"
+                                                     : "done";
+  }
+  if ((flags & tasks::state::kSpawned) == 0) return "not spawned";
+  if (tasks::is_suspended(record)) return "suspended";
+  return (flags & tasks::state::kStarted) != 0 ? "running" : "waiting";
+}
 
 PyObject* result_or_raise(PyObject* task) {
   const Record& record = *record_of(task);

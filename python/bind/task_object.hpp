@@ -17,9 +17,10 @@ struct TaskObject {
 };
 
 extern PyTypeObject task_type;
+extern PyTypeObject graph_run_type;  ///< runs of captured graphs, which are tasks; see captured_run.cpp
 
 [[nodiscard]] inline bool is_task(PyObject* object) noexcept {
-  return Py_TYPE(object) == &task_type;
+  return Py_TYPE(object) == &task_type || Py_TYPE(object) == &graph_run_type;
 }
 [[nodiscard]] inline Record* record_of(PyObject* task) noexcept {
   return reinterpret_cast<TaskObject*>(task)->record;
@@ -36,6 +37,9 @@ extern PyTypeObject task_type;
 
 /// What result() gives once the task is done. New reference, or null with an error set.
 [[nodiscard]] PyObject* result_or_raise(PyObject* task);
+
+/// "running", "done", ...: what repr() says of a task.
+[[nodiscard]] const char* state_text(const Record& record) noexcept;
 
 /// Lets the garbage collector look at a handle whose task may come to hold the handle itself: through the frames of an
 /// exception that its body raised, say. Handles in general are not worth its time.

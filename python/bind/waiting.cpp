@@ -3,6 +3,7 @@
 #include "await_object.hpp"
 #include "errors.hpp"
 #include "interpreter.hpp"
+#include "runtime/captured_graph.hpp"
 #include "runtime/threads.hpp"
 
 #include <sys/syscall.h>
@@ -138,6 +139,18 @@ Waited wait_for_task(tasks::Record& record, std::int64_t timeout_ns) {
   return wait(
       engine, timeout_ns, [&] { return engine.help_until_done(record); },
       [&] { return engine.wait_done(record, timeout_ns, hooks_here()); });
+}
+
+Waited run_and_wait(runtime::CapturedGraph& graph, std::span<detail::Binding> bindings, const detail::NodeSite& site,
+                    tasks::Record*& run) {
+  runtime::Engine& engine = graph.engine();
+  return wait(
+      engine, -1,
+      [&] {
+        run = &engine.start_run(graph, bindings, site, true);
+        return tasks::done(*run);
+      },
+      [&] { return engine.wait_done(*run, -1, hooks_here()); });
 }
 
 void close_engine(runtime::Engine& engine) {

@@ -11,12 +11,16 @@
 from __future__ import annotations
 
 from polyreme._core import (
+    Argument,
+    CapturedGraph,
     Context,
     CycleError,
     DependencyFailed,
     DuplicateIdError,
+    GraphRun,
     MissingTaskError,
     NativeFunction,
+    Node,
     PolyremeError,
     RuntimeClosedError,
     Slice,
@@ -36,13 +40,17 @@ if TYPE_CHECKING:
     from polyreme._native import native
 
 __all__ = [
+    "Argument",
+    "CapturedGraph",
     "Context",
     "CycleError",
     "DependencyFailed",
     "DuplicateIdError",
     "Executor",
+    "GraphRun",
     "MissingTaskError",
     "NativeFunction",
+    "Node",
     "PolyremeError",
     "Runtime",
     "RuntimeClosedError",

@@ -12,6 +12,7 @@
 #include "runtime/engine.hpp"
 
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -83,6 +84,9 @@ class CapturedGraph : public std::enable_shared_from_this<CapturedGraph> {
 
 /// The run that a record is the task of.
 [[nodiscard]] GraphRun& run_of(const tasks::Record& record) noexcept;
+
+/// The failures of a run that is over, as TaskErrors.
+[[nodiscard]] std::exception_ptr errors_of(GraphRun& run);
 
 /// Where a thread stands in a run. On the stack of Engine::replay; ThreadContext::replay is the innermost.
 struct ReplayFrame {

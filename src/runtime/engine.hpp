@@ -185,6 +185,10 @@ class Engine final : public graph::RecordSource {
   /// Starts a run; with `wait` helps until it is over. The caller gets a reference to its record.
   [[nodiscard]] tasks::Record& run_graph(CapturedGraph& graph, std::span<detail::Binding> bindings,
                                          std::source_location site, bool wait);
+  /// Its first half: starts the run, and with `help`, which is for those who then wait for it and report its failures,
+  /// helps with it until it is over or this thread must stop.
+  [[nodiscard]] tasks::Record& start_run(CapturedGraph& graph, std::span<detail::Binding> bindings,
+                                         const detail::NodeSite& site, bool help);
   /// Starts the run that the node `node` of `outer` consists of. False: there is nothing in it to be run.
   [[nodiscard]] bool start_inner_run(CapturedGraph& graph, GraphRun& outer, graph::NodeIndex node);
   /// @throws RuntimeClosed.
@@ -356,7 +360,7 @@ class Engine final : public graph::RecordSource {
   static std::uint32_t fail_node(GraphRun& run, graph::NodeIndex index, const std::exception_ptr& error) noexcept;
   void take_sources(ReplayFrame& frame, graph::Sources& sources, launch::Lane& lane);
   static void publish_sources(ReplayFrame& frame);
-  tasks::Record& prepare_run(GraphRun& run, std::source_location site);
+  tasks::Record& prepare_run(GraphRun& run, const detail::NodeSite& site);
   void launch_run(GraphRun& run);
   void help_run(GraphRun& run);
   void help_run_in_body(Session& session, GraphRun& run);

@@ -206,17 +206,8 @@ void Engine::publish_sources(ReplayFrame& frame) {
 
 Record& Engine::run_graph(CapturedGraph& graph, std::span<detail::Binding> bindings, std::source_location site,
                           bool wait) {
-  check_process();
-  GraphRun& run = graph.take(bindings);
-  run.outermost = &run;
-  run.reported = wait;
-  Record& record = prepare_run(run, site);
-  if (!wait) {
-    launch_run(run);
-    return record;
-  }
-  publish_continuation();
-  help_run(run);
+  Record& record = start_run(graph, bindings, {site}, wait);
+  if (!wait) return record;
   try {
     static_cast<void>(wait_done(record, -1, nullptr));
   } catch (...) {
@@ -226,11 +217,27 @@ Record& Engine::run_graph(CapturedGraph& graph, std::span<detail::Binding> bindi
   return record;
 }
 
+Record& Engine::start_run(CapturedGraph& graph, std::span<detail::Binding> bindings, const detail::NodeSite& site,
+                          bool help) {
+  check_process();
+  GraphRun& run = graph.take(bindings);
+  run.outermost = &run;
+  run.reported = help;
+  Record& record = prepare_run(run, site);
+  if (help) {
+    publish_continuation();
+    help_run(run);
+  } else {
+    launch_run(run);
+  }
+  return record;
+}
+
 /// The record of the run's task, as that of a running one, with a reference for the caller.
-Record& Engine::prepare_run(GraphRun& run, std::source_location site) {
+Record& Engine::prepare_run(GraphRun& run, const detail::NodeSite& site) {
   Record* record = nullptr;
   try {
-    record = &begin_spawn(kRunOps, site, detail::Domain::kNative);
+    record = &begin_spawn(kRunOps, site.here, detail::Domain::kNative);
   } catch (...) {
     run.owner->note_ended();
     CapturedGraph::give_back(run);
@@ -239,6 +246,10 @@ Record& Engine::prepare_run(GraphRun& run, std::source_location site) {
   base::store_pointer(record->body, &run);
   run.record = record;
   record->flags |= tasks::kNotice;  // the end of a run is never left out
+  if (site.elsewhere != nullptr) {
+    record->site.elsewhere = site.elsewhere;
+    record->flags |= tasks::kForeignSite;
+  }
   if (run.bodies() != 0) {
     record->state.fetch_or(tasks::state::kStarted | tasks::state::kGraphRun, sync::memory_order_relaxed);
     record->pending.store(0, sync::memory_order_release);
@@ -314,7 +325,7 @@ bool Engine::start_inner_run(CapturedGraph& graph, GraphRun& outer, NodeIndex no
   run.parent = &outer;
   run.parent_node = node;
   run.reported = true;
-  Record& record = prepare_run(run, std::source_location());
+  Record& record = prepare_run(run, {std::source_location()});
   {
     const sync::Mutex::Guard guard(outer.mutex);
     outer.inner.push_back(&record);
@@ -338,9 +349,7 @@ void Engine::cancel_run(GraphRun& run) noexcept {
     static_cast<void>(cancel_task(*one));
 }
 
-namespace {
-
-/// Without the messages of the errors: to ask an exception for its message may take its language's interpreter.
+// Without the messages of the errors: to ask an exception for its message may take its language's interpreter.
 std::exception_ptr errors_of(GraphRun& run) {
   const std::uint64_t cancelled = run.cancelled.load(sync::memory_order_relaxed);
   std::vector<Failure> roots;
@@ -355,8 +364,6 @@ std::exception_ptr errors_of(GraphRun& run) {
   if (roots.size() > kNamed) what += "\n  …";
   return std::make_exception_ptr(TaskErrors(what, std::move(roots), cancelled));
 }
-
-}  // namespace
 
 /// All nodes are finished. From complete() on the run may be gone.
 Record* Engine::end_run(GraphRun& run, launch::Lane& lane) noexcept {

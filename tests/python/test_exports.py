@@ -16,13 +16,17 @@ from polyreme import _core
 from programs import run
 
 PUBLIC = {
+    "Argument",
+    "CapturedGraph",
     "Context",
     "CycleError",
     "DependencyFailed",
     "DuplicateIdError",
     "Executor",
+    "GraphRun",
     "MissingTaskError",
     "NativeFunction",
+    "Node",
     "PolyremeError",
     "Runtime",
     "RuntimeClosedError",
@@ -41,6 +45,7 @@ PUBLIC = {
 MEMBERS = {
     "Runtime": {
         "aclose",
+        "capture",
         "close",
         "closed",
         "producer",
@@ -60,6 +65,9 @@ MEMBERS = {
     "Scope": {"cancel", "cancelled", "spawn", "wait"},
     "Slice": set(),
     "NativeFunction": {"address", "signature"},
+    "CapturedGraph": {"argument", "name", "run", "run_async", "size", "spawn"},
+    "Node": {"graph", "name"},
+    "Argument": {"graph", "name"},
     "Executor": {"map", "shutdown", "submit"},
 }
 
