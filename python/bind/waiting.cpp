@@ -165,6 +165,12 @@ Waited wait_for_all(runtime::Engine& engine, std::int64_t timeout_ns) {
       [&] { return engine.wait_quiescent(timeout_ns, hooks_here()); });
 }
 
+Waited wait_for_next(runtime::Engine& engine, runtime::Arrivals& arrivals, std::int64_t timeout_ns) {
+  return wait(
+      engine, timeout_ns, [&] { return arrivals.any(); },
+      [&] { return engine.wait_next(arrivals, timeout_ns, hooks_here()); });
+}
+
 Waited wait_for_scope(runtime::Engine& engine, runtime::ScopeState& scope, std::uint32_t use, std::int64_t timeout_ns) {
   return wait(
       engine, timeout_ns, [&] { return scope.over_since(use); },

@@ -26,6 +26,8 @@ enum class Waited : std::uint8_t { kDone, kTimeout, kError };  ///< kError: a Py
 /// Waits until all tasks of a scope are done; it may be ended meanwhile. `use` is its use() before that.
 [[nodiscard]] Waited wait_for_scope(runtime::Engine& engine, runtime::ScopeState& scope, std::uint32_t use,
                                     std::int64_t timeout_ns);
+/// Waits until a task of the list has ended that was not taken. `engine` is that of one which has not ended.
+[[nodiscard]] Waited wait_for_next(runtime::Engine& engine, runtime::Arrivals& arrivals, std::int64_t timeout_ns);
 /// Closes the engine. Ctrl-C is heard when it is closed.
 void close_engine(runtime::Engine& engine);
 

@@ -27,7 +27,6 @@ from polyreme._core import (
     Space,
     Task,
     TaskCancelled,
-    TaskEvent,
     UsageError,
     context,
 )
@@ -39,6 +38,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from polyreme._executor import Executor
     from polyreme._native import native
+    from polyreme._waits import as_completed, wait
 
 __all__ = [
     "Argument",
@@ -60,16 +60,22 @@ __all__ = [
     "Space",
     "Task",
     "TaskCancelled",
-    "TaskEvent",
     "UsageError",
     "__version__",
+    "as_completed",
     "context",
     "native",
+    "wait",
 ]
 
 
 # What these import costs more than all of polyreme: only who asks for it pays.
-_LAZY = {"Executor": "polyreme._executor", "native": "polyreme._native"}
+_LAZY = {
+    "Executor": "polyreme._executor",
+    "as_completed": "polyreme._waits",
+    "native": "polyreme._native",
+    "wait": "polyreme._waits",
+}
 
 
 def __getattr__(name: str) -> object:

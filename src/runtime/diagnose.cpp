@@ -29,7 +29,10 @@ namespace {
 
 /// The task whose body waits by this listener, or null.
 Record* body_of(const graph::Listener& listener) noexcept {
-  return Awaiting::is_awaiting(listener) ? Awaiting::suspended_in(listener) : listener.waiting_body;
+  if (Awaiting::is_awaiting(listener)) return Awaiting::suspended_in(listener);
+  // Nothing else would end while all slots are free, so each task of the list is one that the body needs.
+  const Arrivals* const arrivals = Arrivals::of_listener(listener);
+  return arrivals != nullptr ? arrivals->waiting_body : listener.waiting_body;
 }
 
 /// The members of a task's successor list that are tasks, those that wait for it: its dependents and, if asked for,
@@ -261,7 +264,9 @@ void Engine::find_circles(Findings& findings) {
 void Engine::break_circle(const std::vector<Record*>& circle, Findings& findings) {
   for (Waiter* waiter : waiters_) {
     if (waiter->waiting_body == nullptr || std::ranges::find(circle, waiter->waiting_body) == circle.end()) continue;
-    const std::string what = waiter->target != nullptr ? detail::name_of(*waiter->target) : "a scope";
+    const std::string what = waiter->target != nullptr     ? detail::name_of(*waiter->target)
+                             : waiter->arrivals != nullptr ? "the next of several tasks"
+                                                           : "a scope";
     waiter->error = std::make_exception_ptr(CycleError("polyreme: the wait for " + what + " in the body of " +
                                                        detail::name_of(*waiter->waiting_body) +
                                                        " can never end: " + circle_text(circle)));

@@ -3,10 +3,11 @@
 // spawn (begin, commit) → graph (edges, count-down) → launch (lane, session) → run → complete (finish) → graph …
 //
 // Parts: engine.cpp (spawn, run, completion), scopes.cpp, repeating.cpp (retries), cancelling.cpp (cancellation, on
-// request and by a failed predecessor), failures.cpp (root failures), waiting.cpp (waits, helping, stalls), workers.cpp
-// (the threads that hold slots), in_place.hpp (what runs in place of a wait), suspending.cpp (bodies that wait without
-// a thread), replay.cpp (runs of captured graphs), diagnose.cpp (what a stall is due to), cores.cpp (tasks of several
-// cores), shutdown.cpp (start, close, end of life), threads.hpp/.cpp (which lane belongs to the calling thread).
+// request and by a failed predecessor), failures.cpp (root failures), waiting.cpp (waits, helping, stalls),
+// arrivals.hpp/.cpp (waits for the next of several tasks), workers.cpp (the threads that hold slots), in_place.hpp
+// (what runs in place of a wait), suspending.cpp (bodies that wait without a thread), replay.cpp (runs of captured
+// graphs), diagnose.cpp (what a stall is due to), cores.cpp (tasks of several cores), shutdown.cpp (start, close, end
+// of life), threads.hpp/.cpp (which lane belongs to the calling thread).
 //
 // Lifetime. close() runs everything down and joins the workers. The memory of records must outlive that: handles may be
 // dropped at any later time by any thread. So a closed engine stays in a graveyard until as many blocks were freed as
@@ -21,6 +22,7 @@
 #include "graph/captured_run.hpp"
 #include "graph/space.hpp"
 #include "launch/session.hpp"
+#include "runtime/arrivals.hpp"
 #include "runtime/scope.hpp"
 #include "runtime/timers.hpp"
 #include "task/awaiting.hpp"
@@ -85,10 +87,11 @@ struct Waiter : graph::Listener {
   bool has_deadline = false;  ///< it ends whatever happens
   bool elsewhere = false;     ///< a body's, for something of another engine, which alone knows when it ends
   bool asked_to_diagnose = false;
-  tasks::Record* target = nullptr;    ///< the task waited for …
-  const ScopeState* scope = nullptr;  ///< … or the scope, in …
-  std::uint32_t scope_use = 0;        ///< … this use of its state; neither: all tasks
-  std::exception_ptr error;           ///< set by a diagnosis: the wait cannot end
+  tasks::Record* target = nullptr;     ///< the task waited for …
+  const ScopeState* scope = nullptr;   ///< … or the scope, in …
+  std::uint32_t scope_use = 0;         ///< … this use of its state …
+  const Arrivals* arrivals = nullptr;  ///< … or the next of several tasks; none of these: all tasks
+  std::exception_ptr error;            ///< set by a diagnosis: the wait cannot end
 };
 
 /// Lets a foreign thread look after something else while it waits (the Python binding: after signals).
@@ -221,6 +224,8 @@ class Engine final : public graph::RecordSource {
   /// Cancels what has not started in it, and asks what runs in it to stop; also what joins it later.
   void cancel_scope(ScopeState& scope);
   /// False on timeout or when the hooks abandoned the wait. @throws UsageError in the body of one of its tasks.
+  /// Waits until a task of the list has ended that was not taken, or none is left. The list is this thread's.
+  [[nodiscard]] bool wait_next(Arrivals& arrivals, std::int64_t timeout_ns, const WaitHooks* hooks);
   [[nodiscard]] bool wait_scope(ScopeState& scope, std::uint32_t use, std::int64_t timeout_ns, const WaitHooks* hooks);
   /// After ScopeState::hold().
   void leave_held(ScopeState& scope) noexcept {
@@ -264,8 +269,6 @@ class Engine final : public graph::RecordSource {
   /// Observation's begin and end.
   void observe(Observer& observer);
   void stop_observing();
-  /// It was opened with a seed.
-  [[nodiscard]] bool stepped() const noexcept { return stepper_ != nullptr; }
   [[nodiscard]] bool tracing() const noexcept { return tracing_.load(std::memory_order_relaxed); }
 
   // ---- graph::RecordSource
@@ -279,6 +282,7 @@ class Engine final : public graph::RecordSource {
 
  private:
   friend class HelperSession;
+  class ArrivalWait;
   friend class InPlace;
   friend class Stepper;
 

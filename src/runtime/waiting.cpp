@@ -448,6 +448,7 @@ void Engine::look_for_stall() noexcept {
 bool Engine::over_locked(const Waiter& waiter) const noexcept {
   if (waiter.error != nullptr || waiter.elsewhere) return true;
   if (waiter.target != nullptr) return tasks::done(*waiter.target);
+  if (waiter.arrivals != nullptr) return waiter.arrivals->any();
   return waiter.scope != nullptr ? waiter.scope->over_since(waiter.scope_use) : deck_.lanes.quiescent();
 }
 

@@ -12,7 +12,7 @@ from typing import Any
 import check_stubs
 import polyreme as pr
 import pytest
-from polyreme import _core, testing
+from polyreme import _core
 from programs import run
 
 PUBLIC = {
@@ -35,11 +35,12 @@ PUBLIC = {
     "Space",
     "Task",
     "TaskCancelled",
-    "TaskEvent",
     "UsageError",
     "__version__",
+    "as_completed",
     "context",
     "native",
+    "wait",
 }
 
 # What users may rely on, class by class.
@@ -49,7 +50,6 @@ MEMBERS = {
         "capture",
         "close",
         "closed",
-        "observe",
         "producer",
         "scope",
         "space",
@@ -85,15 +85,7 @@ def test_the_public_names() -> None:
 def test_nothing_else_is_public() -> None:
     pr.Executor, pr.native  # noqa: B018  made when first asked for
     modules = {name for name in vars(pr) if not name.startswith("_")} - PUBLIC
-    assert modules <= {"annotations", "TYPE_CHECKING", "testing"}  # the last once somebody has imported it
-
-
-def test_the_names_for_tests() -> None:
-    assert set(testing.__all__) == {"SteppedRuntime", "explore"}
-    added = {name for name in dir(testing.SteppedRuntime) if not name.startswith("_")} - MEMBERS["Runtime"]
-    assert added == {"run", "seed", "step"}
-    for name in testing.__all__:
-        assert inspect.getdoc(getattr(testing, name)), name
+    assert modules <= {"annotations", "TYPE_CHECKING"}
 
 
 @pytest.mark.parametrize("name", MEMBERS)
