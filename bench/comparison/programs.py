@@ -252,6 +252,22 @@ def make_groups(build: Path) -> tuple[Group, ...]:
             budget={"independent, native": 0.15},
         ),
         Group(
+            name="pyreplay",
+            title="Python: a captured graph, run again",
+            unit="us a task",
+            rows=("independent", "chain", "tree", "wavefront", "independent, native", "chain, native"),
+            programs=(
+                Program(
+                    "polyreme",
+                    (*_python("replay_polyreme"), "--library", str(build / "bench/cpp/libbench_native_body.so")),
+                    _spawn_values("us_per_task"),
+                    quick=("--repeats", "2", "--divide", "8"),
+                    module="polyreme",
+                ),
+            ),
+            budget={"independent": 0.10, "chain": 0.10, "independent, native": 0.05, "chain, native": 0.05},
+        ),
+        Group(
             name="freethreaded",
             title="Python without the global lock: two slots over one, pure Python bodies without shared objects",
             unit="speed-up",

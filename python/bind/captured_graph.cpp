@@ -1,5 +1,7 @@
 #include "captured_graph.hpp"
 
+#include "capture.hpp"
+#include "captured_decorator.hpp"
 #include "captured_handles.hpp"
 #include "captured_run.hpp"
 #include "errors.hpp"
@@ -171,30 +173,7 @@ PyObject* spawn(PyObject* self, PyObject* const* arguments, Py_ssize_t count, Py
     PyErr_SetString(PyExc_TypeError, "spawn() needs a callable: g.spawn(fn, *args, after=..., name=..., kwargs=...)");
     return nullptr;
   }
-  NodeKeywords keywords;
-  if (!parse_keywords(arguments + count, names, keywords)) return nullptr;
-  const EngineUse use(graph_in(self).runtime);
-  if (use.get() == nullptr) return nullptr;
-  try {
-    NodeBuilder node(self);
-    if (keywords.after != nullptr && !node.add_after(keywords.after)) return nullptr;
-    PyObject* const fn = arguments[0];
-    const bool is_graph = is_captured_graph(fn);
-    if (is_graph && (count > 1 || keywords.keywords != nullptr)) {
-      return PyErr_Format(PyExc_TypeError, "%R as a node takes no arguments: its own have their defaults", fn);
-    }
-    if (!is_graph && !build_call(node, fn, arguments + 1, count - 1, keywords.keywords)) return nullptr;
-    const Owned<> name = name_of(fn, keywords.name);
-    Owned<> handle(make_handle(node_type, self, name.get()));
-    if (handle == nullptr) return nullptr;
-    GraphHandleObject& made = handle_in(handle.get());
-    const SpawnSite* const site = current_site();
-    const bool added =
-        is_graph ? add_inner(self, fn, node, made, name.get(), site) : add_node(self, node, made, name.get(), site);
-    return added ? handle.release() : nullptr;
-  } catch (...) {
-    return raise_current();
-  }
+  return spawn_node(self, arguments[0], {arguments + 1, count - 1, names}, nullptr);
 }
 
 /// The name of an argument, which must not be one already. In the critical section of the graph.
@@ -306,6 +285,11 @@ PyMethodDef methods[] = {
      "Raises:\n    TypeError: something is not of the kind it must be; the message names it.\n"
      "    UsageError: a node of another graph, or the capture is over.\n"
      "    RuntimeClosedError: the runtime is closed."},
+    {"task", method(&decorate_node), METH_FASTCALL | METH_KEYWORDS,
+     "task($self, /, *args, after=None, name=None, kwargs=None)\n--\n\n"
+     "Add the decorated function as a node; its name becomes the handle.\n\n"
+     "Closure variables and constants among the module's globals are captured as they are now, as Runtime.task() "
+     "does.\nOtherwise as spawn()."},
     {"argument", method(&argument), METH_VARARGS | METH_KEYWORDS,
      "argument($self, default, /, name=None)\n--\n\n"
      "Make something that nodes get, and that each run may set: by keyword if it has a name, or by this handle.\n\n"
@@ -372,6 +356,32 @@ PyObject* make_captured_graph(PyObject* runtime, PyObject* name) {
     return raise_current();
   }
   return object.release();
+}
+
+PyObject* spawn_node(PyObject* self, PyObject* fn, const NodeCall& call, const Captured* captured) {
+  NodeKeywords keywords;
+  if (!parse_keywords(call.arguments + call.count, call.names, keywords)) return nullptr;
+  const EngineUse use(graph_in(self).runtime);
+  if (use.get() == nullptr) return nullptr;
+  const bool is_graph = is_captured_graph(fn);
+  if (is_graph && (call.count > 0 || keywords.keywords != nullptr)) {
+    return PyErr_Format(PyExc_TypeError, "%R as a node takes no arguments: its own have their defaults", fn);
+  }
+  try {
+    NodeBuilder node(self);
+    if (keywords.after != nullptr && !node.add_after(keywords.after)) return nullptr;
+    if (!is_graph && !build_call(node, fn, call.arguments, call.count, keywords.keywords)) return nullptr;
+    const Owned<> name = name_of(fn, keywords.name);
+    Owned<> handle(make_handle(node_type, self, name.get()));
+    if (handle == nullptr || (captured != nullptr && !bind_self(*captured, handle.get()))) return nullptr;
+    GraphHandleObject& made = handle_in(handle.get());
+    const SpawnSite* const site = current_site();
+    const bool added =
+        is_graph ? add_inner(self, fn, node, made, name.get(), site) : add_node(self, node, made, name.get(), site);
+    return added ? handle.release() : nullptr;
+  } catch (...) {
+    return raise_current();
+  }
 }
 
 bool add_captured_graph_type(PyObject* module) {

@@ -52,6 +52,16 @@ extern PyTypeObject captured_graph_type;
 /// A new graph of `runtime`, whose `name` is a str or None. Null with an error set.
 [[nodiscard]] PyObject* make_captured_graph(PyObject* runtime, PyObject* name);
 
+/// The arguments of a node's body, followed by the values of keywords with these names, as in a vectorcall.
+struct NodeCall {
+  PyObject* const* arguments = nullptr;
+  Py_ssize_t count = 0;
+  PyObject* names = nullptr;
+};
+struct Captured;
+/// What CapturedGraph.spawn does. `captured`, or null, is where the body finds its own node. Null with an error set.
+[[nodiscard]] PyObject* spawn_node(PyObject* graph, PyObject* fn, const NodeCall& call, const Captured* captured);
+
 [[nodiscard]] bool add_captured_graph_type(PyObject* module);
 
 }  // namespace polyreme::python

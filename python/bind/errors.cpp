@@ -113,10 +113,13 @@ PyObject* make_group(const std::string& text, const std::vector<Failure>& failur
   return PyObject_CallFunction(PyExc_BaseExceptionGroup, "sN", text.c_str(), list.release());
 }
 
-/// The failures of a run of a captured graph.
+/// The failures of a run of a captured graph: the first line of their text says how many there are.
 PyObject* group_of(const TaskErrors& errors) {
-  const std::string_view what = errors.what();
-  return make_group(std::string(what.substr(0, what.find('\n'))), errors.failures());
+  std::string_view what = errors.what();
+  what = what.substr(0, what.find('\n'));
+  constexpr std::string_view kPrefix = "polyreme: ";
+  if (what.starts_with(kPrefix)) what.remove_prefix(kPrefix.size());
+  return make_group(std::string(what), errors.failures());
 }
 
 }  // namespace

@@ -76,17 +76,29 @@ def test_spawn_programs_measure_every_graph(script, module, rows):
     assert all(len(result["us_per_task"]) == 2 and min(result["us_per_task"]) > 0 for result in results)
 
 
-def test_the_native_program_measures_its_rows(tmp_path):
-    library = tmp_path / "libbody.so"
+@pytest.fixture(scope="module")
+def native_bodies(tmp_path_factory):
+    library = tmp_path_factory.mktemp("native") / "libbody.so"
     source = ROOT / "bench/cpp/native_body.cpp"
     compile_it = [*cpp_programs.compiler(), "-std=c++20", "-O1", "-fPIC", "-shared", str(source), "-o", str(library)]
     subprocess.run(compile_it, check=True, timeout=cpp_programs.PATIENCE_S)
-    results = run_program("spawn_native", "--repeats", "2", "--divide", "500", "--library", str(library))
+    return library
+
+
+def test_the_native_program_measures_its_rows(native_bodies):
+    results = run_program("spawn_native", "--repeats", "2", "--divide", "500", "--library", str(native_bodies))
     assert [(result["runtime"], result["graph"]) for result in results] == [
         ("polyreme", "independent, native"),
         ("polyreme", "chain, native"),
         ("ThreadPoolExecutor", "independent, native"),
     ]
+
+
+def test_the_replay_program_measures_its_rows(native_bodies):
+    results = run_program("replay_polyreme", "--repeats", "2", "--divide", "500", "--library", str(native_bodies))
+    (group,) = [group for group in make_groups(ROOT) if group.name == "pyreplay"]
+    assert [result["graph"] for result in results] == list(group.rows)
+    assert all(len(result["us_per_task"]) == 2 for result in results)
 
 
 def test_stream_and_startup_programs_run():

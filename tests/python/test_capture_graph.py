@@ -132,6 +132,49 @@ def test_kwargs_are_as_they_were_at_the_capture(single: pr.Runtime) -> None:
     assert g.spawn is not None
 
 
+# ---- the decorator
+
+
+def test_the_decorator_captures_by_value(rt: pr.Runtime) -> None:
+    nodes = []
+    with rt.capture() as g:
+        x = g.argument(10, name="x")
+        for i in range(5):
+
+            @g.task
+            def plain() -> int:
+                return i
+
+            @g.task(x, plain, after=nodes, name=f"sum {i}", kwargs={"more": 1000})
+            def total(value: int, one: int, *, more: int) -> int:
+                return value + one + 100 * i + more
+
+            nodes.append(total)
+    run = g.run()
+    assert [run[node] for node in nodes] == [1010 + 101 * i for i in range(5)]
+    assert nodes[3].name == "sum 3"
+    assert g.size == 10
+
+
+def test_the_decorators_body_knows_its_node(single: pr.Runtime) -> None:
+    g = single.capture()
+
+    @g.task()
+    def body() -> object:
+        return body
+
+    assert g.run()[body] is body
+    assert body.graph is g
+
+
+def test_the_decorator_takes_any_callable(single: pr.Runtime) -> None:
+    g = single.capture()
+    node = g.task("ab")(str.upper)
+    assert g.run()[node] == "AB"
+    with pytest.raises(TypeError, match="callable, not 3"):
+        single.capture().task()(3)  # type: ignore[type-var]
+
+
 # ---- arguments
 
 

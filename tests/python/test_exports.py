@@ -67,7 +67,7 @@ MEMBERS = {
     "Scope": {"cancel", "cancelled", "spawn", "wait"},
     "Slice": set(),
     "NativeFunction": {"address", "signature"},
-    "CapturedGraph": {"argument", "name", "run", "run_async", "size", "spawn"},
+    "CapturedGraph": {"argument", "name", "run", "run_async", "size", "spawn", "task"},
     "Node": {"graph", "name"},
     "Argument": {"graph", "name"},
     "Executor": {"map", "shutdown", "submit"},
@@ -124,6 +124,10 @@ def test_everything_is_documented(name: str) -> None:
         ),
         (pr.Runtime.space, "(self, name, /)"),
         (pr.Runtime.stats, "(self, /)"),
+        (pr.CapturedGraph.spawn, "(self, fn, /, *args, after=None, name=None, kwargs=None)"),
+        (pr.CapturedGraph.task, "(self, /, *args, after=None, name=None, kwargs=None)"),
+        (pr.CapturedGraph.argument, "(self, default, /, name=None)"),
+        (pr.CapturedGraph.run, "(self, values=None, /, **arguments)"),
         (pr.Task.result, "(self, /, timeout=None)"),
         (pr.Task.exception, "(self, /, timeout=None)"),
         (pr.Task.done, "(self, /)"),
@@ -150,7 +154,7 @@ def test_errors_are_kinds_of_what_python_programs_expect() -> None:
 
 
 def test_types_name_their_module() -> None:
-    for thing in (pr.Task, pr.Space, pr.Slice):
+    for thing in (pr.Task, pr.Space, pr.Slice, pr.CapturedGraph, pr.Node, pr.Argument, pr.GraphRun):
         assert thing.__module__ == "polyreme"
     assert repr(pr.Task[int]) == "polyreme.Task[int]"
 
@@ -173,7 +177,12 @@ def test_the_stub_has_the_names_of_the_module() -> None:
 def test_the_stub_has_the_parameters_of_the_module() -> None:
     stub = ast.parse(stub_file().read_text(encoding="utf-8"))
     for statement in stub.body:
-        if not isinstance(statement, ast.ClassDef) or statement.name not in {"Runtime", "Task", "Space"}:
+        if not isinstance(statement, ast.ClassDef) or statement.name not in {
+            "Runtime",
+            "Task",
+            "Space",
+            "CapturedGraph",
+        }:
             continue
         owner = getattr(_core, statement.name)
         for function in statement.body:
@@ -184,6 +193,7 @@ def test_the_stub_has_the_parameters_of_the_module() -> None:
             declared = [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
             declared += [function.args.vararg.arg] if function.args.vararg else []
             declared += [one.arg for one in function.args.kwonlyargs]
+            declared += [function.args.kwarg.arg] if function.args.kwarg else []
             assert list(inspect.signature(getattr(owner, function.name)).parameters) == declared, function.name
 
 
