@@ -12,6 +12,7 @@
 #include "types.hpp"
 #include "waiting.hpp"
 
+#include <optional>
 #include <utility>
 
 namespace polyreme::python {
@@ -20,6 +21,7 @@ namespace {
 
 using runtime::Engine;
 using runtime::ScopeState;
+using runtime::Watching;
 using tasks::Record;
 
 struct ScopeObject {
@@ -52,7 +54,10 @@ class Held {
     {
       const CriticalSection section(self);
       state_ = scope_in(self).state;
-      if (state_ != nullptr) state_->hold();
+      if (state_ != nullptr) {
+        watching_.emplace(*state_);
+        state_->hold();
+      }
     }
     if (state_ == nullptr) {
       static_cast<void>(refuse_outside(self));
@@ -68,6 +73,7 @@ class Held {
 
  private:
   ScopeState* state_ = nullptr;
+  std::optional<Watching> watching_;  ///< while leave_held() looks, others may leave the scope and close the runtime
 };
 
 int init(PyObject* self, PyObject* arguments, PyObject* keywords) {
@@ -116,16 +122,20 @@ PyObject* enter(PyObject* self, PyObject* current) {
 }
 
 /// wait(timeout): True when it is over, False on timeout, null with an error set. Does not keep the scope from being
-/// left by another thread, which reports what failed then.
+/// left by another thread, which reports what failed then, and may close the runtime.
 PyObject* wait(PyObject* self, PyObject* timeout) {
   const std::int64_t timeout_ns = parse_timeout(timeout);
   if (timeout_ns == -2) return nullptr;
   ScopeState* state = nullptr;
   std::uint32_t use = 0;
+  std::optional<Watching> watching;
   {
     const CriticalSection section(self);
     state = scope_in(self).state;
-    if (state != nullptr) use = state->use();
+    if (state != nullptr) {
+      use = state->use();
+      watching.emplace(*state);
+    }
   }
   if (state == nullptr) {
     return refuse_outside(self);

@@ -131,9 +131,9 @@ void ScopeTable::give_back(ScopeState& scope) noexcept {
   free_.push_back(&scope);
 }
 
-bool ScopeTable::any_open() noexcept {
+bool ScopeTable::in_use() noexcept {
   const std::lock_guard lock(mutex_);
-  return free_.size() != made_;
+  return free_.size() != made_ || std::ranges::any_of(free_, &ScopeState::watched);
 }
 
 }  // namespace polyreme::runtime

@@ -21,10 +21,12 @@
 // itself in `watched_` (seq_cst), then reads `open_` (seq_cst), before it sleeps: one of them sees the other.
 //
 // Reuse. The state of a scope is reused for a later one, never freed while the engine lives, so a late look at it is
-// harmless. Whoever ends a scope counts its uses (`use_`); a thread whose wait outlasts that, as others may end the
-// scope as soon as it is over, tells by the count that what is open is a later scope, and takes its own mark out of
-// `watched_` alone, which is never reset. Whoever wakes waiters late wakes those of the later scope, who look at their
-// own count for nothing.
+// harmless. The engine lives for as long as a scope is open or watched: who comes late, and has nothing else that keeps
+// it, has made its mark in `watched_` (Watching) when it knew that the scope was not ended, and takes it out last of
+// all; an engine that is done with looks at the marks once no scope is open, so that there are no new ones. Whoever
+// ends a scope counts its uses (`use_`); a thread whose wait outlasts that, as others may end the scope as soon as it
+// is over, tells by the count that what is open is a later scope, and takes its own mark out of `watched_` alone, which
+// is never reset. Whoever wakes waiters late wakes those of the later scope, who look at their own count for nothing.
 //
 // A scope whose wait was ended by an error is abandoned: it counts as watched, and whoever finds it over and takes
 // `abandoned_` ends it. Who comes late may take that of a later scope, which is not over, and puts it back.
@@ -138,6 +140,10 @@ class ScopeState {
     return false;
   }
 
+  /// Once nobody can begin to watch: false when all that did are gone.
+  [[nodiscard]] bool watched() const noexcept {
+    return watched_.load(sync::memory_order_acquire) != 0;  // partner: remove_watcher(), after the last look of all
+  }
   void add_watcher() noexcept { watched_.fetch_add(1, sync::memory_order_seq_cst); }
   void remove_watcher() noexcept { watched_.fetch_sub(1, sync::memory_order_seq_cst); }
 
@@ -186,6 +192,18 @@ class ScopeState {
   Failures failures_;
 };
 
+/// Made by who knows that the scope is not ended: keeps its state, and its engine, from going away.
+class Watching {
+ public:
+  explicit Watching(ScopeState& scope) noexcept : scope_(scope) { scope_.add_watcher(); }
+  Watching(const Watching&) = delete;
+  Watching& operator=(const Watching&) = delete;
+  ~Watching() { scope_.remove_watcher(); }
+
+ private:
+  ScopeState& scope_;
+};
+
 /// All scopes of a runtime, those in use and those to be used again.
 class ScopeTable {
  public:
@@ -199,7 +217,8 @@ class ScopeTable {
     const auto chunk = static_cast<std::size_t>(std::bit_width(number)) - 1;
     return *chunks_[chunk][number - (1U << chunk)];
   }
-  [[nodiscard]] bool any_open() noexcept;
+  /// False: none is open, and nobody looks at one any more.
+  [[nodiscard]] bool in_use() noexcept;
 
  private:
   /// Chunk k has the numbers from 2^k on, twice as many as the chunk before it: a number leads to its scope without a

@@ -86,32 +86,16 @@ void Engine::close_scope(ScopeState& scope) noexcept {
     const std::lock_guard lock(failures_mutex_);
     failures_.add(std::move(failures));
   }
-  const bool last = parent != nullptr && parent->leave();
-  scopes_.give_back(scope);
-  if (last) end_of_scope(*parent);
+  if (parent != nullptr && parent->leave()) end_of_scope(*parent);
+  scopes_.give_back(scope);  // last: from then on nothing may keep the engine
 }
 
 void Engine::abandon_scope(ScopeState& scope) noexcept {
+  const Watching watching(scope);  // somebody else may end it while this thread looks
   if (scope.abandon()) close_scope(scope);
 }
 
 // ---- the wait for a scope
-
-namespace {
-
-/// A wait for the end of a scope.
-class Watching {
- public:
-  explicit Watching(ScopeState& scope) : scope_(scope) { scope_.add_watcher(); }
-  Watching(const Watching&) = delete;
-  Watching& operator=(const Watching&) = delete;
-  ~Watching() { scope_.remove_watcher(); }
-
- private:
-  ScopeState& scope_;
-};
-
-}  // namespace
 
 /// `use` is scope.use() at a time when the caller knew that it was not ended.
 bool Engine::wait_scope(ScopeState& scope, std::uint32_t use, std::int64_t timeout_ns, const WaitHooks* hooks) {

@@ -176,7 +176,7 @@ void Engine::drop_stale_entries() noexcept {
 bool Engine::all_freed() noexcept {
   // Freed first: what is freed was taken.
   const std::uint64_t freed = deck_.lanes.sum(&launch::Lane::freed) + freed_outside_.load(std::memory_order_acquire);
-  return freed == deck_.lanes.sum(&launch::Lane::taken) && !scopes_.any_open();
+  return freed == deck_.lanes.sum(&launch::Lane::taken) && !scopes_.in_use();
 }
 
 void Engine::bury(Engine* engine) {

@@ -7,6 +7,7 @@
 //   - A wait for the end of a scope ends, whatever becomes of its state meanwhile.
 //   - A cancel reaches members only, and whatever memory they are in is not used again before it has let go.
 //   - An abandoned scope is ended exactly once, when it is over.
+//   - An engine that goes away once no scope is open or watched is touched by nobody then.
 #include "runtime/scope.hpp"
 
 #include "complete/finish.hpp"
@@ -272,6 +273,37 @@ class SlowWaiter : public ScopeModel<3> {
   const std::uint32_t use_;
 };
 
+/// Thread 0 leaves the scope, and the engine goes away as soon as nobody watches. Thread 1 has held the scope for a
+/// call of its own; thread 2 has waited for its end.
+class Gone : public ScopeModel<3> {
+ public:
+  Gone() : use_(scope_.use()) {
+    scope_.add_watcher();  // thread 1's
+    scope_.hold();
+    scope_.add_watcher();  // thread 2's
+  }
+  void thread(unsigned index) override {
+    if (index == 0) {
+      wait(use_);
+      static_cast<void>(scope_.end());
+      if (!scope_.watched()) engine_.set(0);
+      return;
+    }
+    if (index == 1) {
+      leave_held();
+    } else {
+      while (!scope_.over_since(use_))
+        sync::spin_pause();
+    }
+    require(engine_.get() != 0, "the engine went away under a thread that watches a scope");
+    scope_.remove_watcher();
+  }
+
+ private:
+  const std::uint32_t use_;
+  sync::Shared<int> engine_{1};
+};
+
 }  // namespace
 
 int main() {
@@ -280,5 +312,6 @@ int main() {
       .explore<Members>("members", Random{100'000})
       .explore<Abandoned>("abandoned", Random{200'000})
       .explore<SlowWaiter>("a slow waiter", Random{200'000})
+      .explore<Gone>("an engine that goes away", Random{200'000})
       .run();
 }

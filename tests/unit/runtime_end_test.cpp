@@ -35,6 +35,18 @@ class AtEnd {
   std::function<void()> function_;
 };
 
+TEST(RuntimeEnd, AnEngineStaysForAsLongAsAScopeOfItIsWatched) {
+  std::optional<runtime::Watching> late;
+  {
+    Runtime rt({.workers = 1});
+    runtime::ScopeState& scope = rt.engine().open_scope(false);
+    late.emplace(scope);
+    rt.engine().close_scope(scope);
+  }
+  Runtime({.workers = 1}).wait();  // frees what nobody needs any more
+  late.reset();                    // AddressSanitizer would see a write to freed memory
+}
+
 TEST(RuntimeThreadEnd, LateDestructorsMaySpawnAndWait) {
   Runtime rt({.workers = 1});
   int ran = 0;
