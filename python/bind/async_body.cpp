@@ -78,7 +78,7 @@ PyObject* not_a_task(PyObject* yielded) noexcept {
 Record* advance(AsyncBody& body, Step& step) noexcept {
   Py_CLEAR(body.awaited);
   if (const std::exception_ptr interruption = detail::take_interruption(); interruption != nullptr) {
-    step = throw_in(body.coroutine, to_object(interruption));
+    step = throw_in(body.coroutine, to_object(interruption, Purpose::kRaised));
   } else {
     step = send(body.coroutine);
   }

@@ -136,8 +136,10 @@ PythonError PythonError::fetch() {
 }
 
 PythonError::PythonError(const PythonError& other) noexcept
-    : std::exception(other), exception_(other.exception_), traceback_(other.traceback_) {
-  // Copies are made by throw expressions only, on the thread that fetched.
+    : std::exception(other),
+      exception_(other.exception_),
+      traceback_(other.traceback_),
+      raised_by_(other.raised_by_.load(std::memory_order_relaxed)) {
   Py_XINCREF(exception_);
   Py_XINCREF(traceback_);
 }
@@ -168,9 +170,18 @@ const char* PythonError::what() const noexcept {
   return answer;
 }
 
-PyObject* PythonError::object() const noexcept {
+bool PythonError::is_ours(Purpose purpose) const noexcept {
+  if constexpr (!kFreeThreaded) return true;
+  const unsigned long self = PyThread_get_thread_ident();
+  const unsigned long before = raised_by_.load(std::memory_order_relaxed);
+  if (purpose == Purpose::kShown) return before == self;  // nobody: it is as it was
+  raised_by_.store(before == kNobody || before == self ? self : kMany, std::memory_order_relaxed);
+  return true;  // else it would grow with every thread that asks
+}
+
+PyObject* PythonError::object(Purpose purpose) const noexcept {
   const CriticalSection alone(exception_);
-  PyException_SetTraceback(exception_, traceback_ != nullptr ? traceback_ : Py_None);
+  if (is_ours(purpose)) PyException_SetTraceback(exception_, traceback_ != nullptr ? traceback_ : Py_None);
   return Py_NewRef(exception_);
 }
 
@@ -225,12 +236,12 @@ PyObject* usage_error() noexcept {
   return types().usage;
 }
 
-PyObject* to_object(const std::exception_ptr& error) {
+PyObject* to_object(const std::exception_ptr& error, Purpose purpose) {
   const ErrorTypes& t = types();
   try {
     std::rethrow_exception(error);
   } catch (const PythonError& python) {
-    return python.object();
+    return python.object(purpose);
   } catch (const DependencyFailed& failed) {
     PyObject* object = make(t.dependency_failed, failed.what());
     if (object != nullptr) set_cause(object, failed.cause());
@@ -265,7 +276,7 @@ PyObject* to_object(const std::exception_ptr& error) {
 }
 
 PyObject* raise(const std::exception_ptr& error) {
-  PyObject* object = to_object(error);
+  PyObject* object = to_object(error, Purpose::kRaised);
   if (object == nullptr) return nullptr;
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(object)), object);
   Py_DECREF(object);

@@ -248,6 +248,33 @@ def fail_everywhere(seed: int) -> None:
             rt.wait()
 
 
+def show_failures(seed: int) -> None:
+    """Failures that one thread raises while others are shown them: as such, as causes and in groups."""
+    with pr.Runtime(workers=2) as rt, collecting():
+        for _ in rounds(20):
+            failed = rt.spawn(fail, "shown")
+            dependent = rt.spawn(plus, failed)
+
+            def work(
+                index: int, random: random.Random, failed: pr.Task[None] = failed, dependent: pr.Task[int] = dependent
+            ) -> None:
+                for _ in range(50):
+                    if index == 0:
+                        with contextlib.suppress(Boom):
+                            failed.result()
+                    elif index == 1:
+                        assert type(failed.exception()) is Boom
+                    elif index == 2:
+                        error = dependent.exception()
+                        assert error is not None
+                        assert error.__cause__ is failed.exception()
+                    else:
+                        with contextlib.suppress(BaseExceptionGroup):
+                            rt.wait(60)
+
+            together(work, seed)
+
+
 def cancel_and_drop(seed: int) -> None:
     """Tasks that are cancelled by one thread, asked by another and dropped by a third."""
     with pr.Runtime(workers=2) as rt, collecting():
@@ -266,6 +293,43 @@ def cancel_and_drop(seed: int) -> None:
                         other.result(60)
 
         together(work, seed)
+
+
+def leave_under_them(seed: int) -> None:
+    """Scopes that one thread leaves, closing the runtime, while others wait for them and use them."""
+    for _ in rounds(40):
+        rt = pr.Runtime(workers=2)
+        scope = rt.scope()
+        entered = threading.Event()
+
+        def work(
+            index: int,
+            random: random.Random,
+            rt: pr.Runtime = rt,
+            scope: pr.Scope = scope,
+            entered: threading.Event = entered,
+        ) -> None:
+            if index == 0:
+                with rt, scope:
+                    entered.set()
+                    for i in range(random.randrange(20)):
+                        rt.spawn(plus, i)
+                return
+            entered.wait()
+            with contextlib.suppress(pr.UsageError, pr.TaskCancelled):  # it was left, or cancelled
+                for i in range(20):
+                    if index == 1:
+                        scope.wait(60)
+                    elif index == 2:
+                        scope.spawn(plus, i)
+                    elif i == random.randrange(50):
+                        scope.cancel()
+                    else:
+                        with contextlib.suppress(TimeoutError):
+                            scope.wait(random.random() / 1000)
+
+        together(work, seed)
+        assert rt.closed
 
 
 def execute(seed: int) -> None:
@@ -355,7 +419,9 @@ SCENARIOS = (
     change_lists,
     call_back,
     fail_everywhere,
+    show_failures,
     cancel_and_drop,
+    leave_under_them,
     execute,
     close_under_them,
     open_and_close,
