@@ -185,7 +185,7 @@ def change_lists(seed: int) -> None:
         def work(index: int, random: random.Random) -> None:
             for i in rounds(200):
                 if index == 0:
-                    tasks[random.randrange(len(tasks))] = rt.spawn(plus, i)
+                    tasks[random.randrange(4)] = rt.spawn(plus, i)  # which are always there
                     nested[1] = [rt.spawn(plus, i) for _ in range(3)]
                 elif index == 1 and len(tasks) > 4:
                     tasks.pop()
@@ -200,14 +200,14 @@ def call_back(seed: int) -> None:
     """Callbacks added to the same tasks by all threads, while these end."""
     with pr.Runtime(workers=2) as rt, collecting():
         for _ in rounds(30):
-            count = [0] * THREADS
+            called: list[int] = []  # by whose callbacks; appending needs no lock
             gate = threading.Event()
             awaited = rt.spawn(gate.wait)
 
             def work(index: int, random: random.Random) -> None:
                 def add(task: pr.Task[bool], index: int = index) -> None:
                     assert task.done()
-                    count[index] += 1
+                    called.append(index)
 
                 for i in range(10):
                     if i == random.randrange(10):
@@ -218,7 +218,7 @@ def call_back(seed: int) -> None:
 
             together(work, seed)
             rt.wait()
-            assert count == [10] * THREADS
+            assert sorted(called) == sorted(list(range(THREADS)) * 10)
 
 
 def fail_everywhere(seed: int) -> None:

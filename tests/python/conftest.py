@@ -1,7 +1,14 @@
-"""Fixtures of the Python tests."""
+"""Fixtures of the Python tests.
+
+pytest-run-parallel runs one test on several threads at a time, which share its fixtures. Most tests here say something
+about all tasks of a runtime, so each thread gets runtimes of its own; a test that is marked with `shared_runtime` is
+one that several threads may run in the same runtime.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import gc
 import signal
 import sys
@@ -12,7 +19,8 @@ import polyreme as pr
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import Any
 
 
 def pytest_configure() -> None:
@@ -32,6 +40,30 @@ def check_lock_is_off(when: str) -> None:
     if sysconfig.get_config_var("Py_GIL_DISABLED") and sys._is_gil_enabled():
         message = f"this interpreter is a free-threaded one, and its lock is on {when}"
         raise pytest.UsageError(message)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give each thread that runs a test runtimes of its own."""
+    if config.getoption("parallel_threads", 1) in (1, "1"):
+        return
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("shared_runtime") is None:
+            item.obj = with_own_runtimes(item.obj)
+
+
+def with_own_runtimes(test: Callable[..., None]) -> Callable[..., None]:
+    """A test that makes runtimes like those that it is given, and uses these."""
+
+    @functools.wraps(test)
+    def run(*arguments: Any, **fixtures: Any) -> None:
+        with contextlib.ExitStack() as stack:
+            for name in ("rt", "pair", "single"):
+                if isinstance(given := fixtures.get(name), pr.Runtime):
+                    fixtures[name] = pr.Runtime(workers=given.workers)
+                    stack.callback(close_quietly, fixtures[name])
+            test(*arguments, **fixtures)
+
+    return run
 
 
 @pytest.fixture(params=[1, 2, 4], ids=lambda workers: f"workers={workers}")

@@ -11,19 +11,15 @@ import polyreme as pr
 import pytest
 
 
-@pytest.fixture
-def log(rt: pr.Runtime) -> Any:
+class Log:
     """A recorder of the order in which tasks ran."""
 
-    class Log:
-        def __init__(self) -> None:
-            self.done: list[Any] = []
+    def __init__(self) -> None:
+        self.done: list[Any] = []
 
-        def add(self, what: Any) -> Any:
-            self.done.append(what)
-            return what
-
-    return Log()
+    def add(self, what: Any) -> Any:
+        self.done.append(what)
+        return what
 
 
 # ---- forms of after=
@@ -50,7 +46,8 @@ def forms(rt: pr.Runtime, tasks: list[pr.Task[Any]]) -> list[Any]:
 
 
 @pytest.mark.parametrize("form", range(14))
-def test_forms_of_after(rt: pr.Runtime, log: Any, form: int) -> None:
+def test_forms_of_after(rt: pr.Runtime, form: int) -> None:
+    log = Log()
     gate = threading.Event()
     first = rt.spawn(gate.wait)
     tasks = [rt.spawn(log.add, i, after=first) for i in range(5)]
@@ -62,21 +59,24 @@ def test_forms_of_after(rt: pr.Runtime, log: Any, form: int) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 7, 8, 9, 10, 50, 500])
-def test_any_number_of_dependencies(rt: pr.Runtime, log: Any, count: int) -> None:
+def test_any_number_of_dependencies(rt: pr.Runtime, count: int) -> None:
+    log = Log()
     tasks = [rt.spawn(log.add, i) for i in range(count)]
     rt.spawn(log.add, "last", after=tasks).result()
     assert log.done[-1] == "last"
     assert len(log.done) == count + 1
 
 
-def test_dependencies_that_are_done(rt: pr.Runtime, log: Any) -> None:
+def test_dependencies_that_are_done(rt: pr.Runtime) -> None:
+    log = Log()
     done = rt.spawn(log.add, "first")
     done.result()
     assert rt.spawn(log.add, 1, after=done).result() == 1
     assert rt.spawn(log.add, 2, after=[done, done, rt.spawn(log.add, 3)]).result() == 2
 
 
-def test_the_same_task_many_times(rt: pr.Runtime, log: Any) -> None:
+def test_the_same_task_many_times(rt: pr.Runtime) -> None:
+    log = Log()
     one = rt.spawn(log.add, 1)
     assert rt.spawn(log.add, one, after=[one] * 100).result() == 1
 
@@ -113,7 +113,8 @@ def test_an_iterable_whose_iter_raises_keeps_its_error(rt: pr.Runtime) -> None:
         rt.spawn(lambda: 2, after=Broken())
 
 
-def test_a_generator_may_spawn_tasks(rt: pr.Runtime, log: Any) -> None:
+def test_a_generator_may_spawn_tasks(rt: pr.Runtime) -> None:
+    log = Log()
     rt.spawn(log.add, "last", after=(rt.spawn(log.add, i) for i in range(10))).result()
     assert log.done[-1] == "last"
     assert len(log.done) == 11
@@ -131,7 +132,8 @@ def test_an_id_is_a_handle_before_its_spawn(rt: pr.Runtime) -> None:
     assert early == task
 
 
-def test_tasks_may_depend_on_ids_spawned_later(rt: pr.Runtime, log: Any) -> None:
+def test_tasks_may_depend_on_ids_spawned_later(rt: pr.Runtime) -> None:
+    log = Log()
     space = rt.space("T")
     for i in reversed(range(1, 100)):
         rt.spawn(log.add, i, id=space[i], after=space[i - 1])
@@ -148,7 +150,8 @@ def test_arguments_may_be_ids_spawned_later(rt: pr.Runtime) -> None:
     assert total.result() == 21
 
 
-def test_ids_spawned_in_any_order(rt: pr.Runtime, log: Any) -> None:
+def test_ids_spawned_in_any_order(rt: pr.Runtime) -> None:
+    log = Log()
     seed = random.randrange(1 << 30)
     print("seed", seed)
     shuffled = list(range(200))
@@ -204,7 +207,8 @@ def test_spaces_with_one_name_are_apart(rt: pr.Runtime) -> None:
     assert first[0] != second[0]
 
 
-def test_wavefront_in_two_dimensions(rt: pr.Runtime, log: Any) -> None:
+def test_wavefront_in_two_dimensions(rt: pr.Runtime) -> None:
+    log = Log()
     n = 12
     space = rt.space("W")
     for i, j in itertools.product(reversed(range(n)), range(n)):
@@ -229,7 +233,7 @@ def test_an_id_outlives_its_space(rt: pr.Runtime) -> None:
 # ---- slices
 
 
-def select(rt: pr.Runtime, log: Any, pick: Any) -> set[Any]:
+def select(rt: pr.Runtime, log: Log, pick: Any) -> set[Any]:
     """Which of 4 × 4 and 4 tasks a slice names, seen from the order in which they run."""
     space = rt.space("T")
     gate = threading.Event()
@@ -271,7 +275,8 @@ def select(rt: pr.Runtime, log: Any, pick: Any) -> set[Any]:
         (lambda T: T, {*range(4), *itertools.product(range(4), range(4))}),
     ],
 )
-def test_a_slice_waits_for_what_it_names(rt: pr.Runtime, log: Any, pick: Any, expected: set[Any]) -> None:
+def test_a_slice_waits_for_what_it_names(rt: pr.Runtime, pick: Any, expected: set[Any]) -> None:
+    log = Log()
     assert expected <= select(rt, log, pick)
 
 
@@ -288,7 +293,8 @@ def test_a_slice_waits_for_nothing_else() -> None:
         gate.set()
 
 
-def test_a_bounded_slice_names_ids_that_come_later(rt: pr.Runtime, log: Any) -> None:
+def test_a_bounded_slice_names_ids_that_come_later(rt: pr.Runtime) -> None:
+    log = Log()
     space = rt.space("T")
     last = rt.spawn(log.add, "last", after=space[:5])
     for i in range(5):
@@ -298,7 +304,8 @@ def test_a_bounded_slice_names_ids_that_come_later(rt: pr.Runtime, log: Any) -> 
     assert len(log.done) == 6
 
 
-def test_an_open_slice_names_those_spawned_so_far(rt: pr.Runtime, log: Any) -> None:
+def test_an_open_slice_names_those_spawned_so_far(rt: pr.Runtime) -> None:
+    log = Log()
     space = rt.space("T")
     unspawned = space[7]
     rt.spawn(log.add, "early", after=[space[:], space, space[3:], space[:, 2:]]).result()
@@ -311,7 +318,8 @@ def test_an_open_slice_names_those_spawned_so_far(rt: pr.Runtime, log: Any) -> N
     assert log.done == ["early", "middle", "late"]
 
 
-def test_negative_indices_are_indices(rt: pr.Runtime, log: Any) -> None:
+def test_negative_indices_are_indices(rt: pr.Runtime) -> None:
+    log = Log()
     space = rt.space("T")
     for i in range(-3, 3):
         rt.spawn(log.add, i, id=space[i])
@@ -319,7 +327,9 @@ def test_negative_indices_are_indices(rt: pr.Runtime, log: Any) -> None:
     assert len(log.done) == 7
 
 
-def test_slices_outlive_their_space(rt: pr.Runtime, log: Any) -> None:
+def test_slices_outlive_their_space(rt: pr.Runtime) -> None:
+    log = Log()
+
     def slice_of_a_space() -> pr.Slice:
         space = rt.space("gone")
         rt.spawn(log.add, 0, id=space[0])

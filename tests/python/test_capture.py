@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 import pytest
 
+pytestmark = pytest.mark.shared_runtime
+
 
 class Held:
     """A runtime with a task that ends only when it is told to; others are spawned after it."""

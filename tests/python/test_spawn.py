@@ -11,6 +11,8 @@ from typing import Any
 import polyreme as pr
 import pytest
 
+pytestmark = pytest.mark.shared_runtime
+
 
 def echo(*args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return args, kwargs
