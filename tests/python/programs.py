@@ -11,6 +11,9 @@ from typing import IO
 # Far beyond what anything here takes; reached only if something hangs.
 PATIENCE_S = 60.0
 
+# From 3.12 on Python warns of every fork of a process that has threads; programs here fork all the same.
+FORKS = "ignore:This process:DeprecationWarning"
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -26,7 +29,7 @@ class Program:
 
     def __init__(self, source: str, *options: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-u", *options, "-c", textwrap.dedent(source)],
+            [sys.executable, "-u", *options, "-W", FORKS, "-c", textwrap.dedent(source)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

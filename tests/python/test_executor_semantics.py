@@ -471,7 +471,8 @@ def test_ctrl_c_cancels_what_has_not_started() -> None:
         said = []
         def announce(timeout):
             if not said:
-                said.append(print("waiting", flush=True))
+                said.append("waiting")
+                print(*said, flush=True)  # which may be where Ctrl-C is heard
             return wait(timeout)
         pool._runtime._wait_and_report = announce
         try:

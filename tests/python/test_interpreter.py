@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +116,8 @@ def test_a_collection_in_spawn_that_drops_what_after_lists(
             gc.collect()
             rt.spawn(int, id=never[delay])
         assert len(held) == 1000
-    assert seen > 0
+    # Newer versions collect between bytecodes only: not in the middle of a spawn.
+    assert seen > 0 or sys.version_info >= (3, 12)
 
 
 def test_ctrl_c_in_a_child_that_a_second_thread_forked() -> None:

@@ -25,12 +25,15 @@ class Counted:
     """Counts its living objects."""
 
     alive = 0
+    _lock = threading.RLock()  # a collection may come while it is held
 
     def __init__(self) -> None:
-        type(self).alive += 1
+        with self._lock:
+            type(self).alive += 1
 
     def __del__(self) -> None:
-        type(self).alive -= 1
+        with self._lock:
+            type(self).alive -= 1
 
 
 @pytest.fixture(autouse=True)
@@ -49,11 +52,13 @@ def settle(rt: pr.Runtime) -> None:
 
 def settle_empty(rt: pr.Runtime) -> None:
     """The same where nobody holds a task any more."""
-    settle(rt)
-    # Without a lock a worker may still be dropping the last task, and what one thread made and another one dropped is
-    # freed by the collector if the first sleeps.
-    while rt.stats()["live_blocks"] != 0:
-        gc.collect()
+    # Without a lock a worker may still be dropping the last task, and then have put its result aside. What one thread
+    # made and another one dropped is freed by the collector if the first sleeps.
+    for _ in range(2):
+        settle(rt)
+        while rt.stats()["live_blocks"] != 0:
+            gc.collect()
+    gc.collect()
 
 
 def raising(*args: Any) -> None:
