@@ -1,9 +1,8 @@
 #include "captured_handles.hpp"
 
+#include "base/stored_pointer.hpp"
 #include "native_arguments.hpp"
 #include "types.hpp"
-
-#include <cstring>
 
 namespace polyreme::python {
 
@@ -91,8 +90,7 @@ PyObject* make_handle(PyTypeObject& type, PyObject* graph, PyObject* name) {
 PyObject* value_object(const ValuePlace& value, const std::byte* values) noexcept {
   const std::byte* const place = values + detail::kValueUnit * value.place;
   if (value.kind == ValueKind::kScalar) return scalar_object(value.type, place);
-  PyObject* object = nullptr;
-  if (value.kind == ValueKind::kObject) std::memcpy(&object, place, sizeof(object));
+  PyObject* const object = value.kind == ValueKind::kObject ? base::stored_pointer<PyObject>(place) : nullptr;
   return Py_NewRef(object != nullptr ? object : Py_None);
 }
 

@@ -1,12 +1,12 @@
 #include "python_node.hpp"
 
+#include "base/stored_pointer.hpp"
 #include "errors.hpp"
 #include "interpreter.hpp"
 #include "task/record.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <memory>
 #include <span>
 #include <utility>
@@ -57,7 +57,7 @@ void keep_result(PyObject* value, std::byte* result, const tasks::Record& run) {
   } else if (PyCoro_CheckExact(value)) [[unlikely]] {
     refuse_coroutine(value, run);
   }
-  std::memcpy(result, &value, sizeof(value));
+  base::store_pointer(result, value);
 }
 
 bool run_bare(const void* body, std::byte* /*values*/, std::byte* result, tasks::Record& run) {
@@ -128,12 +128,13 @@ constexpr detail::NodeOps kPreparedOps{
     &run_prepared,      nullptr,           &destroy_prepared,           &destroy_result,
     &typeid(PyObject*), sizeof(PyObject*), detail::Domain::kInterpreter};
 
-bool add_keywords(NodeBuilder& node, PyObject* keywords, PreparedCall& call) {
-  Owned<> names(PyTuple_New(PyDict_Size(keywords)));
+bool add_keywords(NodeBuilder& node, PyObject* given, PreparedCall& call) {
+  const Owned<> keywords(PyDict_Copy(given));  // nobody else can change it
+  Owned<> names(keywords == nullptr ? nullptr : PyTuple_New(PyDict_Size(keywords.get())));
   if (names == nullptr) return false;
   PyObject *key, *value;
   Py_ssize_t named = 0;
-  for (Py_ssize_t at = 0; PyDict_Next(keywords, &at, &key, &value) != 0; ++named) {
+  for (Py_ssize_t at = 0; PyDict_Next(keywords.get(), &at, &key, &value) != 0; ++named) {
     if (!PyUnicode_Check(key)) {
       PyErr_Format(PyExc_TypeError, "the keys of kwargs= are names of parameters, not %R", key);
       return false;
@@ -170,14 +171,12 @@ bool build_python_node(NodeBuilder& node, PyObject* fn, PyObject* const* argumen
 }
 
 PyObject* python_result(const std::byte* place) noexcept {
-  PyObject* value = nullptr;
-  std::memcpy(&value, place, sizeof(value));
-  return value;
+  return base::stored_pointer<PyObject>(place);
 }
 
 void drop_python_result(std::byte* place) noexcept {
   PyObject* const value = python_result(place);
-  std::memset(place, 0, sizeof(value));
+  base::store_pointer<PyObject>(place, nullptr);
   Py_XDECREF(value);
 }
 

@@ -411,6 +411,47 @@ def run_native(seed: int) -> None:
         together(work, seed)
 
 
+def run_graphs(seed: int) -> None:
+    """Graphs captured by all threads together, then run by all of them, with failures, cancellations and dropped runs."""
+    libc = ctypes.CDLL(None)
+    libc.labs.argtypes = [ctypes.c_int64]
+    libc.labs.restype = ctypes.c_int64
+    absolute = pr.native(libc.labs)
+    with pr.Runtime(workers=2) as rt, collecting():
+        for _ in rounds(4):
+            g = rt.capture()
+            x = g.argument(0, name="x")
+            first = g.spawn(lambda value: [value], x)
+            last: list[pr.Node[Any]] = []
+
+            def add(index: int, random: random.Random) -> None:
+                node: pr.Node[Any] = first
+                for _ in range(10):
+                    node = g.spawn(lambda values: [*values, 1], node)
+                g.spawn(lambda value: value == 13 and fail("13"), x, after=node)
+                g.spawn(absolute, g.spawn(absolute, -index), after=node)
+                last.append(node)
+
+            together(add, seed)
+
+            def work(index: int, random: random.Random) -> None:
+                for i in rounds(20):
+                    run = g.run_async(x=i)
+                    if random.random() < 0.2:
+                        run.cancel()
+                        continue
+                    if i == 13:
+                        assert isinstance(run.exception(), ExceptionGroup)
+                        continue
+                    node = random.choice(last)
+                    assert run[node] == [i] + 10 * [1]
+                    assert g.run({x: -i})[node][0] == -i
+
+            together(work, seed)
+            with contextlib.suppress(ExceptionGroup):
+                rt.wait()
+
+
 SCENARIOS = (
     spawn_and_wait,
     decorate,
@@ -426,6 +467,7 @@ SCENARIOS = (
     close_under_them,
     open_and_close,
     run_native,
+    run_graphs,
 )
 
 
