@@ -2,11 +2,13 @@
 
 #include "errors.hpp"
 #include "references.hpp"
+#include "runtime/engine.hpp"
 #include "task/record.hpp"
 #include "task_object.hpp"
 #include "types.hpp"
 
 #include <atomic>
+#include <exception>
 
 namespace polyreme::python {
 
@@ -85,6 +87,13 @@ PyObject* attribute_if_loaded(const char* module_name, const char* attribute) {
   return found;
 }
 
+UsageError nobody_steps() {
+  return UsageError(
+      "polyreme: an event loop that awaits a task of a SteppedRuntime would wait for ever, as nobody steps meanwhile; "
+      "use "
+      "a Runtime, or wait for the task with result() outside the loop");
+}
+
 }  // namespace
 
 PyObject* running_loop() {
@@ -109,6 +118,10 @@ PyObject* await_task(PyObject* task) {
   // A task that is done needs nobody to wait for it.
   if (!tasks::done(*record_of(task))) {
     if (PyObject* const loop = running_loop(); loop != nullptr) {
+      if (runtime::Engine::of(*record_of(task)).stepped()) {
+        Py_DECREF(loop);
+        return raise(std::make_exception_ptr(nobody_steps()));
+      }
       PyObject* const module = PyImport_ImportModule("polyreme._asyncio");
       PyObject* const waits =
           module != nullptr ? PyObject_CallMethod(module, "wait_for_task", "OO", task, loop) : nullptr;

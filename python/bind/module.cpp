@@ -12,6 +12,7 @@
 #include "graph_run_check.hpp"
 #include "graphs.hpp"
 #include "native_function.hpp"
+#include "observing.hpp"
 #include "runtime_object.hpp"
 #include "scope_object.hpp"
 #include "space_object.hpp"
@@ -25,7 +26,8 @@ NB_MODULE(_core, m) {
       !python::add_space_types(m.ptr()) || !python::add_runtime_type(m.ptr()) || !python::add_context_type(m.ptr()) ||
       !python::add_arrivals_type(m.ptr()) || !python::add_handle_types(m.ptr()) ||
       !python::add_captured_graph_type(m.ptr()) || !python::add_graph_run_type(m.ptr()) ||
-      !python::add_scope_type(m.ptr()) || !python::add_native_function_type(m.ptr()) || !python::prepare_captures()) {
+      !python::add_scope_type(m.ptr()) || !python::add_native_function_type(m.ptr()) ||
+      !python::add_observing(m.ptr()) || !python::prepare_captures()) {
     throw nanobind::python_error();
   }
   python::add_graphs(m);

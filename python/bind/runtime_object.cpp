@@ -106,7 +106,12 @@ PyObject* open(PyObject* self, PyObject* arguments) {
   double stall_warning = 10.0;
   unsigned int max_ready = 0;
   int grow = 0;
-  if (PyArg_ParseTuple(arguments, "IpdIp", &workers, &pin, &stall_warning, &max_ready, &grow) == 0) return nullptr;
+  PyObject* seed = nullptr;
+  if (PyArg_ParseTuple(arguments, "IpdIpO", &workers, &pin, &stall_warning, &max_ready, &grow, &seed) == 0) {
+    return nullptr;
+  }
+  const unsigned long long seed_value = seed == Py_None ? 0 : PyLong_AsUnsignedLongLong(seed);
+  if (PyErr_Occurred() != nullptr) return nullptr;
   if (cast(self)->used.exchange(true, std::memory_order_relaxed)) {
     PyErr_SetString(PyExc_RuntimeError, "polyreme: this runtime was opened before; make another one");
     return nullptr;
@@ -118,6 +123,7 @@ PyObject* open(PyObject* self, PyObject* arguments) {
     options.stall_warning_s = stall_warning;
     if (max_ready != 0) options.max_ready = max_ready;
     if (grow != 0) options.max_ready = runtime::kUnlimited;
+    if (seed != Py_None) options.seed = seed_value;
     options.interpreter = &interpreter();
     // With a reference: a wait for one task may go on, and warn, after the runtime was closed and dropped.
     const std::shared_ptr<PyObject> owner(Py_NewRef(self), &drop_reference);
@@ -389,6 +395,18 @@ PyObject* report_method(PyObject* self, PyObject* /*unused*/) {
   Py_RETURN_NONE;
 }
 
+PyObject* step_method(PyObject* self, PyObject* /*unused*/) {
+  const EngineUse use(self);
+  Engine* const engine = use.get();
+  if (engine == nullptr) return nullptr;
+  try {
+    const EngineCall call;
+    return PyBool_FromLong(engine->step() ? 1 : 0);
+  } catch (...) {
+    return raise_current();
+  }
+}
+
 PyObject* producer_method(PyObject* self, PyObject* enter) {
   const EngineUse use(self);
   Engine* const engine = use.get();
@@ -405,16 +423,35 @@ PyObject* producer_method(PyObject* self, PyObject* enter) {
   Py_RETURN_NONE;
 }
 
+PyObject* stats_dict(const Engine::Stats& stats) {
+  PyObject* by_slot = PyTuple_New(static_cast<Py_ssize_t>(stats.ready_by_slot.size()));
+  if (by_slot == nullptr) return nullptr;
+  for (std::size_t i = 0; i < stats.ready_by_slot.size(); ++i) {
+    PyObject* number = PyLong_FromUnsignedLongLong(stats.ready_by_slot[i]);
+    if (number == nullptr) {
+      Py_DECREF(by_slot);
+      return nullptr;
+    }
+    PyTuple_SET_ITEM(by_slot, static_cast<Py_ssize_t>(i), number);
+  }
+  const auto wide = [](std::uint64_t count) { return static_cast<unsigned long long>(count); };
+  return Py_BuildValue("{sKsKsKsKsIsIsIsKsNsKsKsKsK}", "spawned", wide(stats.spawned), "completed",
+                       wide(stats.completed), "steals", wide(stats.steals), "live_blocks", wide(stats.live_blocks),
+                       "workers", stats.workers, "threads", stats.threads, "free_slots", stats.free_slots, "ready",
+                       wide(stats.ready), "ready_by_slot", by_slot, "parks", wide(stats.parks), "wakes",
+                       wide(stats.wakes), "interpreter_enters", wide(stats.interpreter_enters), "interpreter_wait_ns",
+                       wide(stats.interpreter_wait_ns));
+}
+
 PyObject* stats_method(PyObject* self, PyObject* /*unused*/) {
   const EngineUse use(self);
   Engine* const engine = use.get();
   if (engine == nullptr) return nullptr;
-  const Engine::Stats stats = engine->stats();
-  return Py_BuildValue("{sKsKsKsKsIsI}", "spawned", static_cast<unsigned long long>(stats.spawned), "completed",
-                       static_cast<unsigned long long>(stats.completed), "steals",
-                       static_cast<unsigned long long>(stats.steals), "live_blocks",
-                       static_cast<unsigned long long>(stats.live_blocks), "workers", stats.workers, "threads",
-                       stats.threads);
+  try {
+    return stats_dict(engine->stats());
+  } catch (...) {
+    return raise_current();
+  }
 }
 
 PyObject* trace_method(PyObject* self, PyObject* path) {
@@ -498,12 +535,14 @@ PyMethodDef methods[] = {
      "`with` block ends the capture. The name is for messages.\n\nRaises:\n    RuntimeClosedError: the runtime is "
      "closed."},
     {"stats", &stats_method, METH_NOARGS,
-     "stats($self)\n--\n\nReturn counts since the runtime was opened: spawned, completed, steals, live_blocks, "
-     "workers, threads."},
+     "stats($self)\n--\n\nReturn a snapshot of what the runtime has done and has to do.\n\n"
+     "Counts since it was opened: spawned, completed, steals, parks, wakes, interpreter_enters, interpreter_wait_ns.\n"
+     "What is there now: ready, ready_by_slot, free_slots, live_blocks, workers, threads."},
     {"_open", &open, METH_VARARGS, nullptr},
     {"_close", &close, METH_O, nullptr},
     {"_wait", &wait_method, METH_VARARGS, nullptr},
     {"_report", &report_method, METH_NOARGS, nullptr},
+    {"_step", &step_method, METH_NOARGS, nullptr},
     {"_producer", &producer_method, METH_O, nullptr},
     {"_trace", &trace_method, METH_O, nullptr},
     {"_cancel_unstarted", &cancel_method, METH_NOARGS, nullptr},

@@ -27,6 +27,7 @@ from polyreme._core import (
     Space,
     Task,
     TaskCancelled,
+    TaskEvent,
     UsageError,
     context,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "Space",
     "Task",
     "TaskCancelled",
+    "TaskEvent",
     "UsageError",
     "__version__",
     "as_completed",

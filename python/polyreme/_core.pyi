@@ -3,13 +3,17 @@
 import os
 from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
 from types import GenericAlias
-from typing import Any, Generic, Literal, Self, TypeAlias, TypedDict, TypeVar, final, overload
+from typing import Any, Final, Generic, Literal, Self, TypeAlias, TypedDict, TypeVar, final, overload
 
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
 
 # What `after=` takes: one of these, or any nesting of iterables of them.
 _After: TypeAlias = Task[Any] | Space | Slice | Iterable[_After]
+
+_Kind: TypeAlias = Literal[
+    "spawned", "dependency", "started", "finished", "failed", "suspended", "resumed", "cancelled"
+]
 
 class _Stats(TypedDict):
     spawned: int
@@ -18,6 +22,13 @@ class _Stats(TypedDict):
     live_blocks: int
     workers: int
     threads: int
+    free_slots: int
+    ready: int
+    ready_by_slot: tuple[int, ...]
+    parks: int
+    wakes: int
+    interpreter_enters: int
+    interpreter_wait_ns: int
 
 # ---- errors
 
@@ -253,7 +264,10 @@ class Runtime:
     def space(self, name: str, /) -> Space: ...
     def capture(self, name: str | None = None) -> CapturedGraph: ...
     def stats(self) -> _Stats: ...
-    def _open(self, workers: int, pin: bool, stall_warning: float, max_ready: int, grow: bool, /) -> None: ...
+    def _open(
+        self, workers: int, pin: bool, stall_warning: float, max_ready: int, grow: bool, seed: int | None, /
+    ) -> None: ...
+    def _step(self) -> bool: ...
     def _close(self, cancel: bool, /) -> None: ...
     def _wait(self, timeout: float | None, report: bool, /) -> bool: ...
     def _report(self) -> None: ...
@@ -266,6 +280,28 @@ class _Spawn:
     def __call__(self, fn: Callable[..., Coroutine[Any, Any, _T]], /) -> Task[_T]: ...
     @overload
     def __call__(self, fn: Callable[..., _T], /) -> Task[_T]: ...
+
+@final
+class TaskEvent(tuple[str, int, int | None, int | None, int, str | None]):
+    n_fields: Final[int]
+    n_sequence_fields: Final[int]
+    n_unnamed_fields: Final[int]
+    __match_args__: Final = ("kind", "task", "other", "slot", "time_ns", "name")
+    @property
+    def kind(self) -> _Kind: ...
+    @property
+    def task(self) -> int: ...
+    @property
+    def other(self) -> int | None: ...
+    @property
+    def slot(self) -> int | None: ...
+    @property
+    def time_ns(self) -> int: ...
+    @property
+    def name(self) -> str | None: ...
+
+def _observe(runtime: Runtime, callback: Callable[[TaskEvent], object], /) -> object: ...
+def _stop_observing(runtime: Runtime, observation: object, /) -> int: ...
 
 # ---- graphs, and runs of them
 

@@ -11,9 +11,10 @@ from polyreme._scope import Scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from types import TracebackType
-    from typing import Literal
+    from typing import Literal, Self
 
 __all__ = ["Runtime"]
 
@@ -45,6 +46,8 @@ class Runtime(_core.Runtime):
     Raises:
         TypeError, ValueError: an argument is not of the kind, or outside the range, that it must be.
     """
+
+    _seed: int | None = None  # polyreme.testing
 
     def __init__(
         self,
@@ -84,10 +87,11 @@ class Runtime(_core.Runtime):
             message = f'on_full={on_full!r}; it is "block" or "grow"'
             raise ValueError(message)
         _watch_the_end_of_main()
-        self._open(workers, pin, float(stall_warning), max_ready, on_full == "grow")
+        self._open(workers, pin, float(stall_warning), max_ready, on_full == "grow", self._seed)
         _open[id(self)] = self
+        _log("opened %r", self)
 
-    def __enter__(self) -> Runtime:
+    def __enter__(self) -> Self:
         if self.closed:
             message = "polyreme: the runtime is closed; open another one"
             raise _core.RuntimeClosedError(message)
@@ -212,6 +216,19 @@ class Runtime(_core.Runtime):
         """
         return _Trace(self, path)
 
+    def observe(self, callback: Callable[[_core.TaskEvent], object]) -> AbstractContextManager[None]:
+        """Call `callback(event)` for all that happens to tasks in a `with` block, which ends by waiting for all tasks.
+
+        The calls come one after the other from a thread of their own, some time after what they tell of, but all of
+        them before the block is left. Events of one task come in their order. What the callback raises goes to
+        sys.unraisablehook.
+
+        Raises:
+            UsageError: tasks are running, or somebody observes the runtime already.
+            TypeError: the callback cannot be called.
+        """
+        return _Observe(self, callback)
+
     def __repr__(self) -> str:
         return "<Runtime closed>" if self.closed else f"<Runtime workers={self.workers}>"
 
@@ -249,8 +266,8 @@ class Runtime(_core.Runtime):
         try:
             self._close(cancel)
         finally:
-            if self.closed:
-                _open.pop(id(self), None)
+            if self.closed and _open.pop(id(self), None) is not None:
+                _log("closed a runtime%s", ", tasks that had not started were cancelled" if cancel else "")
 
     def _close_at_exit(self, *, cancel: bool) -> None:
         try:
@@ -307,6 +324,29 @@ class _Trace:
         self._runtime._trace(self._path)
 
 
+class _Observe:
+    __slots__ = ("_callback", "_observation", "_runtime")
+
+    def __init__(self, runtime: Runtime, callback: Callable[[_core.TaskEvent], object]) -> None:
+        self._runtime = runtime
+        self._callback = callback
+
+    def __enter__(self) -> None:
+        self._observation = _core._observe(self._runtime, self._callback)
+
+    def __exit__(self, *_: object) -> None:
+        lost = _core._stop_observing(self._runtime, self._observation)
+        if lost:
+            self._runtime._warn(f"polyreme: observe() had no memory for {lost} events, which were not delivered")
+
+
+def _log(message: str, *arguments: object) -> None:
+    # Who has not imported logging reads no log.
+    logging = sys.modules.get("logging")
+    if logging is not None and hasattr(logging, "getLogger"):
+        logging.getLogger("polyreme").debug(message, *arguments)
+
+
 _watching = False
 
 
@@ -347,6 +387,11 @@ def _close_all() -> None:
         raise interrupt
 
 
+def _log_fork() -> None:
+    if _open:
+        _log("forked: the child process cannot use the %d open runtimes of this one", len(_open))
+
+
 atexit.register(_close_all)
 # The workers stayed in the parent process: the child can neither use nor close what it inherited.
-os.register_at_fork(after_in_child=_open.clear)
+os.register_at_fork(after_in_child=_open.clear, after_in_parent=_log_fork)

@@ -269,6 +269,8 @@ class Engine final : public graph::RecordSource {
   /// Observation's begin and end.
   void observe(Observer& observer);
   void stop_observing();
+  /// It was opened with a seed.
+  [[nodiscard]] bool stepped() const noexcept { return stepper_ != nullptr; }
   [[nodiscard]] bool tracing() const noexcept { return tracing_.load(std::memory_order_relaxed); }
 
   // ---- graph::RecordSource

@@ -12,7 +12,7 @@ from typing import Any
 import check_stubs
 import polyreme as pr
 import pytest
-from polyreme import _core
+from polyreme import _core, testing
 from programs import run
 
 PUBLIC = {
@@ -35,6 +35,7 @@ PUBLIC = {
     "Space",
     "Task",
     "TaskCancelled",
+    "TaskEvent",
     "UsageError",
     "__version__",
     "as_completed",
@@ -50,6 +51,7 @@ MEMBERS = {
         "capture",
         "close",
         "closed",
+        "observe",
         "producer",
         "scope",
         "space",
@@ -85,7 +87,15 @@ def test_the_public_names() -> None:
 def test_nothing_else_is_public() -> None:
     pr.Executor, pr.native  # noqa: B018  made when first asked for
     modules = {name for name in vars(pr) if not name.startswith("_")} - PUBLIC
-    assert modules <= {"annotations", "TYPE_CHECKING"}
+    assert modules <= {"annotations", "TYPE_CHECKING", "testing"}  # the last once somebody has imported it
+
+
+def test_the_names_for_tests() -> None:
+    assert set(testing.__all__) == {"SteppedRuntime", "explore"}
+    added = {name for name in dir(testing.SteppedRuntime) if not name.startswith("_")} - MEMBERS["Runtime"]
+    assert added == {"run", "seed", "step"}
+    for name in testing.__all__:
+        assert inspect.getdoc(getattr(testing, name)), name
 
 
 @pytest.mark.parametrize("name", MEMBERS)

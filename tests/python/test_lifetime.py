@@ -485,7 +485,21 @@ def test_runtimes_in_a_row() -> None:
 
 def test_stats(rt: pr.Runtime) -> None:
     before = rt.stats()
-    assert set(before) == {"spawned", "completed", "steals", "live_blocks", "workers", "threads"}
+    assert set(before) == {
+        "completed",
+        "free_slots",
+        "interpreter_enters",
+        "interpreter_wait_ns",
+        "live_blocks",
+        "parks",
+        "ready",
+        "ready_by_slot",
+        "spawned",
+        "steals",
+        "threads",
+        "wakes",
+        "workers",
+    }
     assert before["workers"] == rt.workers
     tasks = [rt.spawn(lambda: None) for _ in range(100)]
     rt.wait()
