@@ -65,7 +65,7 @@ class Scope {
 
   runtime::Engine& engine_;
   detail::EnteredScope entered_;
-  int exceptions_;  ///< in flight when it was made
+  int exceptions_;  ///< in flight in its body when it was made
 };
 
 }  // namespace polyreme

@@ -110,6 +110,7 @@ struct ThreadContext {
   Session* session = nullptr;
   launch::SlotPool::Seat* seat = nullptr;   ///< a worker's; null on foreign threads
   std::uint32_t nested = 0;                 ///< bodies on this thread's stack that run in place of a wait
+  int exceptions_below = 0;                 ///< in flight below those, as a destructor waits there
   tasks::Record* current = nullptr;         ///< the task whose body runs on this thread
   ScopeState* scope_of_current = nullptr;   ///< the scope of that task
   detail::EnteredScope* entered = nullptr;  ///< the innermost scope that was entered on this thread, in that body

@@ -6,7 +6,9 @@
 #include "runtime/threads.hpp"
 
 #include <cstddef>
+#include <exception>
 #include <new>
+#include <utility>
 
 namespace polyreme::runtime {
 
@@ -61,7 +63,11 @@ class BodyBelow {
 class InPlace {
  public:
   InPlace(Engine& engine, Session& session) noexcept
-      : engine_(engine), session_(session), was_inside_(session.inside()), below_(this_thread.current) {
+      : engine_(engine),
+        session_(session),
+        was_inside_(session.inside()),
+        below_(this_thread.current),
+        exceptions_below_(std::exchange(this_thread.exceptions_below, std::uncaught_exceptions())) {
     ++this_thread.nested;
     if (below_ != nullptr && session_.lane().trace != nullptr) engine_.trace_suspend(*below_, session_.lane());
   }
@@ -70,6 +76,7 @@ class InPlace {
   ~InPlace() {
     if (below_ != nullptr && session_.lane().trace != nullptr) engine_.trace_resume(*below_, session_.lane());
     --this_thread.nested;
+    this_thread.exceptions_below = exceptions_below_;
     if (was_inside_) {
       session_.enter_interpreter();
     } else {
@@ -82,6 +89,7 @@ class InPlace {
   Session& session_;
   const bool was_inside_;
   tasks::Record* const below_;
+  const int exceptions_below_;
 };
 
 }  // namespace polyreme::runtime

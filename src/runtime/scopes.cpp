@@ -175,14 +175,14 @@ namespace polyreme {
 Scope::Scope(Runtime& runtime, ScopeOptions options)
     : engine_(runtime.engine()),
       entered_{&engine_.open_scope(options.cancel_on_error), nullptr},
-      exceptions_(std::uncaught_exceptions()) {
+      exceptions_(runtime::exceptions_in_flight()) {
   runtime::enter_scope(entered_);
 }
 
 Scope::~Scope() {
   static_cast<void>(runtime::leave_entered(entered_));
   try {
-    if (std::uncaught_exceptions() > exceptions_) cancel();
+    if (runtime::exceptions_in_flight() > exceptions_) cancel();
     static_cast<void>(engine_.wait_scope(*entered_.scope, entered_.scope->use(), -1, nullptr));
     engine_.close_scope(*entered_.scope);
   } catch (const std::exception& error) {

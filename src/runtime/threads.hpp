@@ -11,6 +11,7 @@
 #include "runtime/forking.hpp"
 
 #include <cstdint>
+#include <exception>
 #include <utility>
 
 namespace polyreme::runtime {
@@ -44,6 +45,12 @@ extern thread_local ThreadContext this_thread;
 /// (destructors, callbacks).
 [[nodiscard]] inline bool holds_slot_of(const Engine& engine) noexcept {
   return this_thread.session_serial == engine.serial();
+}
+
+/// Exceptions that are in flight in what runs on this thread, without those of what lies below on the stack. Of one
+/// coroutine it can be compared between parts that ran on different stacks.
+[[nodiscard]] inline int exceptions_in_flight() noexcept {
+  return std::uncaught_exceptions() - this_thread.exceptions_below;
 }
 
 /// True if a body of this engine runs on the calling thread.

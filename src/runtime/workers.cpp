@@ -4,6 +4,7 @@
 #include "runtime/topology.hpp"
 
 #include <array>
+#include <exception>
 #include <string>
 #include <system_error>
 
@@ -51,6 +52,7 @@ HelperSession::HelperSession(Engine& engine, std::uint32_t slot)
   session_.set_inside(saved_.holds_interpreter);
   this_thread.session_serial = engine.serial();
   this_thread.session = &session_;
+  this_thread.exceptions_below = std::uncaught_exceptions();
   this_thread.current = nullptr;
   this_thread.scope_of_current = nullptr;
   this_thread.entered = nullptr;

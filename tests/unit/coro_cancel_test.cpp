@@ -1,5 +1,6 @@
 // Suspended bodies that are cancelled, or wait for what can never be.
 #include <polyreme/runtime.hpp>
+#include <polyreme/scope.hpp>
 
 #include "../support/errors.hpp"
 #include "../support/eventually.hpp"
@@ -9,6 +10,7 @@
 #include <atomic>
 #include <latch>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -177,6 +179,35 @@ TEST(CoroCancel, LeavesNothingBehind) {
     rt.wait();
   }
   test::await([&] { return rt.stats().live_blocks == 0; });
+}
+
+/// Its parts run on different stacks, on which other exceptions may be in flight.
+TEST(CoroCancel, AnExceptionCancelsTheScopeThatItLeavesWhateverElseIsInFlight) {
+  struct Waits {
+    Task<> task;
+    ~Waits() { task.wait(); }
+  };
+  Runtime rt({.workers = 1});
+  Space ids = rt.space("gate");
+  Task<> gate = ids[0].task();
+  Task<> member;
+  std::latch entered(1);
+  Task<> outer = rt.spawn([&] {
+    const Waits waits{rt.spawn([&]() -> Coro<> {  // begins in the destructor of `waits`
+      Scope scope(rt);
+      member = rt.spawn({.after = {ids[1]}}, [] {});
+      entered.count_down();
+      co_await gate;
+      throw std::runtime_error("leaves the scope");
+    })};
+    throw std::runtime_error("in flight");
+  });
+  await_suspension(rt, entered);
+  rt.spawn({.id = ids[0]}, [] {});
+  EXPECT_THROW(outer.get(), std::runtime_error);
+  EXPECT_THROW(member.get(), TaskCancelled);
+  rt.spawn({.id = ids[1]}, [] {}).get();
+  EXPECT_THROW(rt.wait(), TaskErrors);
 }
 
 TEST(CoroMissing, TheAwaitOfAnIdThatNobodySpawnsThrows) {
