@@ -271,6 +271,14 @@ void Engine::launch_run(GraphRun& run) {
     trace_spawn(record, {}, lane);
     trace_run(run, lane);
   }
+  if (stepper_ != nullptr) [[unlikely]] {
+    // One by one, as it picks among all of them. Whoever starts a run holds the graph, and with it this list.
+    for (const detail::Domain domain : {detail::Domain::kInterpreter, detail::Domain::kNative}) {
+      for (const NodeIndex index : run.plan.sources(domain))
+        deck_.push_plain(lane, run.place(index));
+    }
+    return;
+  }
   // Once the last of them is pushed, the run may be over.
   const bool native = !run.plan.sources(detail::Domain::kNative).empty();
   const bool interpreter = !run.plan.sources(detail::Domain::kInterpreter).empty();

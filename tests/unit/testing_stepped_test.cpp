@@ -1,5 +1,6 @@
 // Runtimes whose schedule a seed decides.
 #include <polyreme/errors.hpp>
+#include <polyreme/graph.hpp>
 #include <polyreme/scope.hpp>
 #include <polyreme/testing.hpp>
 
@@ -110,6 +111,33 @@ TEST(TestingStepped, BodiesThatWaitAreScheduledToo) {
     EXPECT_EQ(waiting_body(seed), waiting_body(seed)) << "seed " << seed;
   }
   EXPECT_EQ(seen, (std::set<Trace>{"x[]o", "xo[]", "ox[]", "[x]o", "[xo]", "[ox]", "o[x]"}));
+}
+
+Trace captured_nodes(std::uint64_t seed) {
+  Trace trace;
+  SteppedRuntime rt({.seed = seed});
+  Graph graph(rt);
+  const Node<> first = graph.spawn([&trace] { trace += 'a'; });
+  graph.spawn({.after = {first}}, [&trace] { trace += 'b'; });
+  graph.spawn([&trace] { trace += 'c'; });
+  rt.spawn([&trace] { trace += '.'; });
+  graph.run();
+  rt.wait();
+  return trace;
+}
+
+TEST(TestingStepped, NodesOfCapturedGraphsAreScheduledToo) {
+  std::set<Trace> seen;
+  for (std::uint64_t seed = 0; seed < 400; ++seed) {
+    seen.insert(captured_nodes(seed));
+    EXPECT_EQ(captured_nodes(seed), captured_nodes(seed)) << "seed " << seed;
+  }
+  std::set<Trace> all;
+  Trace order = ".abc";
+  do {
+    if (order.find('a') < order.find('b')) all.insert(order);
+  } while (std::ranges::next_permutation(order).found);
+  EXPECT_EQ(seen, all);
 }
 
 TEST(TestingStepped, ManyBodiesMayWaitAtOnce) {
