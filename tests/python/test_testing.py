@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import permutations
 from typing import Any
 
 import polyreme as pr
@@ -164,6 +165,24 @@ def test_bodies_that_await_are_stepped() -> None:
             return await first + 1
 
         assert rt.spawn(body).result() == 1
+
+
+def captured(seed: int) -> str:
+    seen: list[str] = []
+    with SteppedRuntime(seed) as rt:
+        with rt.capture() as g:
+            first = g.spawn(seen.append, "a")
+            g.spawn(seen.append, "b", after=first)
+            g.spawn(seen.append, "c")
+        rt.spawn(g.run)
+        rt.spawn(seen.append, ".")
+    return "".join(seen)
+
+
+def test_the_nodes_of_captured_graphs_are_scheduled_too() -> None:
+    orders = [captured(seed) for seed in range(200)]
+    assert set(orders) == {order for order in map("".join, permutations("abc.")) if order.index("a") < order.index("b")}
+    assert orders == [captured(seed) for seed in range(200)]
 
 
 def test_missing_ids_and_circles_are_found() -> None:
