@@ -190,7 +190,7 @@ class CapturedGraph:
         kwargs: dict[str, Any] | None = None,
     ) -> Node[_T]: ...
     @overload
-    def task(self, fn: Callable[..., _T], /) -> Node[_T]: ...
+    def task(self, fn: Callable[..., _T], /) -> Node[_T]: ...  # type: ignore[overload-overlap]
     @overload
     def task(
         self,
