@@ -240,7 +240,7 @@ GraphRun* own_run(PyObject* self) noexcept {
 template <class Visit>
 int visit_arguments(GraphRun& run, Visit&& visit) {
   for (std::size_t i = 0; i < run.arguments; ++i) {
-    auto& value = *reinterpret_cast<ArgumentValue*>(run.value(run.plan.arguments()[i].place));
+    auto& value = *reinterpret_cast<ArgumentValue*>(run.value(run.values().arguments[i].place));
     if (!value.owned) continue;
     if (const int answer = visit(value); answer != 0) return answer;
   }
@@ -250,9 +250,9 @@ int visit_arguments(GraphRun& run, Visit&& visit) {
 template <class Visit>
 int visit_results(GraphRun& run, Visit&& visit) {
   const bool in_trouble = run.trouble.load(sync::memory_order_relaxed) != 0;
-  for (const graph::NodeIndex node : run.plan.with_destructor()) {
-    if (in_trouble && run.place(node).cause.load(sync::memory_order_relaxed) != 0) continue;
-    if (const int answer = visit(run.value(run.plan.nodes()[node].result)); answer != 0) return answer;
+  for (const graph::Plan::Values::Result& one : run.values().results) {
+    if (in_trouble && run.place(one.node).cause.load(sync::memory_order_relaxed) != 0) continue;
+    if (const int answer = visit(run.value(one.place)); answer != 0) return answer;
   }
   return 0;
 }

@@ -120,6 +120,11 @@ void Plan::seal() {
   }
   add_gathers(degrees);
   connect(std::move(degrees));
+  auto values = std::make_shared<Values>();
+  values->arguments = arguments_;
+  for (const NodeIndex node : with_destructor_)
+    values->results.push_back({nodes_[node].ops->destroy_result, node, nodes_[node].result});
+  values_ = std::move(values);
   sealed_ = true;
 }
 

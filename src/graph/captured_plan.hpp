@@ -72,6 +72,17 @@ class Plan {
   };
   std::uint32_t add_argument(const detail::ArgumentOps& ops, void* initial);
 
+  /// What a run must know of its values when it is over and the plan may grow again.
+  struct Values {
+    struct Result {
+      void (*destroy)(void* result) noexcept;
+      NodeIndex node;
+      std::uint32_t place;
+    };
+    std::vector<Argument> arguments;
+    std::vector<Result> results;  ///< that have destructors
+  };
+
   // ---- runs
   void seal();
   void unseal() noexcept;
@@ -91,8 +102,8 @@ class Plan {
     return sources_[static_cast<std::size_t>(domain)];
   }
   [[nodiscard]] std::uint32_t value_units() const noexcept { return value_units_; }
-  /// Nodes whose results have destructors.
-  [[nodiscard]] const std::vector<NodeIndex>& with_destructor() const noexcept { return with_destructor_; }
+  /// Never changed; another one after each change of the plan.
+  [[nodiscard]] const std::shared_ptr<const Values>& values() const noexcept { return values_; }
   [[nodiscard]] const std::vector<Argument>& arguments() const noexcept { return arguments_; }
 
   [[nodiscard]] SpawnSite site_of(NodeIndex index) const;
@@ -132,6 +143,7 @@ class Plan {
   std::array<std::vector<NodeIndex>, 2> sources_;
   std::vector<NodeIndex> with_destructor_;
   std::vector<Argument> arguments_;
+  std::shared_ptr<const Values> values_;
   std::uint32_t value_units_ = 0;
   bool sealed_ = false;
 };

@@ -9,7 +9,7 @@
 namespace polyreme::graph {
 
 CapturedRun::CapturedRun(const Plan& of)
-    : plan(of), bodies_(of.bodies()), size_(of.size()), value_units_(of.value_units()) {
+    : plan(of), bodies_(of.bodies()), size_(of.size()), values_of_plan_(of.values()) {
   static_assert(sizeof(PlaceHeader) == 16);
   constexpr std::align_val_t kAlignment{std::max(alignof(NodePlace), alignof(PlaceHeader))};
   auto* const memory =
@@ -29,7 +29,7 @@ CapturedRun::CapturedRun(const Plan& of)
     place.cause.store(0, sync::memory_order_relaxed);
   }
   values_.reset(static_cast<std::byte*>(
-      ::operator new(detail::kValueUnit * std::max(value_units_, 1U), std::align_val_t{detail::kValueUnit})));
+      ::operator new(detail::kValueUnit * std::max(of.value_units(), 1U), std::align_val_t{detail::kValueUnit})));
   for (const detail::Domain domain : {detail::Domain::kNative, detail::Domain::kInterpreter}) {
     Sources& one = sources(domain);
     one.pending.store(0, sync::memory_order_relaxed);
@@ -78,10 +78,9 @@ void CapturedRun::cancel_node(NodeIndex node) noexcept {
 
 void CapturedRun::reset() noexcept {
   const bool in_trouble = trouble.load(sync::memory_order_relaxed) != 0;
-  for (const NodeIndex node : plan.with_destructor()) {
-    if (node >= bodies_) break;  // added since
-    if (in_trouble && place(node).cause.load(sync::memory_order_relaxed) != 0) continue;
-    plan.nodes()[node].ops->destroy_result(value(plan.nodes()[node].result));
+  for (const Plan::Values::Result& one : values().results) {
+    if (in_trouble && place(one.node).cause.load(sync::memory_order_relaxed) != 0) continue;
+    one.destroy(value(one.place));
   }
   sources(detail::Domain::kNative).next = 0;
   sources(detail::Domain::kInterpreter).next = 0;

@@ -16,6 +16,7 @@
 //   whoever has
 //                      taken their entry from a queue, until it is pushed again.
 //   failures           under mutex, until the run is over
+//   plan               read until the run is over; then it may grow, and only values() tells of it
 //   all others         whoever starts the run, before; then nobody changes them until it is over
 //
 // Who sees what. A count-down releases and the last one acquires, as in successors.hpp: a body sees what the bodies
@@ -75,7 +76,8 @@ class CapturedRun {
     return *reinterpret_cast<PlaceHeader*>(&place - place.index)[-1].run;
   }
   /// True if the plan is still what it was when this object was made.
-  [[nodiscard]] bool fits() const noexcept { return plan.size() == size_ && plan.value_units() == value_units_; }
+  [[nodiscard]] bool fits() const noexcept { return plan.sealed() && plan.values() == values_of_plan_; }
+  [[nodiscard]] const Plan::Values& values() const noexcept { return *values_of_plan_; }
   [[nodiscard]] NodeIndex bodies() const noexcept { return bodies_; }
 
   const Plan& plan;
@@ -121,7 +123,7 @@ class CapturedRun {
 
   const NodeIndex bodies_;
   const NodeIndex size_;
-  const std::uint32_t value_units_;
+  const std::shared_ptr<const Plan::Values> values_of_plan_;
   std::unique_ptr<NodePlace[], FreePlaces> places_;
   std::unique_ptr<std::byte[], FreeValues> values_;
   std::array<Sources, 2> sources_;

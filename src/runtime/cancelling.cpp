@@ -85,7 +85,11 @@ void Engine::end_taken(Record& record) noexcept {
     const std::lock_guard no_search(diagnosis_mutex_);
     next = complete_unrun(record, nullptr, tasks::state::kOnRequest);
   }
-  if (next != nullptr) deck_.push(lane_for(*this), *next);
+  if (next != nullptr) {
+    deck_.push(lane_for(*this), *next);
+  } else if (!holds_slot_of(*this)) {
+    look_for_stall();  // no slot becomes free after this one, which may have been the last
+  }
 }
 
 /// A task that has just joined a cancelled scope, and was committed. The caller has a reference.

@@ -110,6 +110,11 @@ detail::NodeReference CapturedGraph::add_graph(const std::shared_ptr<CapturedGra
   return reference;
 }
 
+std::string CapturedGraph::name_of(graph::NodeIndex node) const {
+  const std::lock_guard lock(mutex_);
+  return plan_.name_of(node);
+}
+
 std::size_t CapturedGraph::size() const noexcept {
   const std::lock_guard lock(mutex_);
   return plan_.bodies();
@@ -146,7 +151,7 @@ GraphRun& CapturedGraph::take(std::span<detail::Binding> bindings) {
 }
 
 void CapturedGraph::bind(GraphRun& run, std::span<detail::Binding> bindings) {
-  const std::vector<graph::Plan::Argument>& arguments = run.plan.arguments();
+  const std::vector<graph::Plan::Argument>& arguments = run.values().arguments;
   std::size_t made = 0;
   try {
     for (; made < arguments.size(); ++made) {
@@ -166,7 +171,7 @@ void CapturedGraph::bind(GraphRun& run, std::span<detail::Binding> bindings) {
 }
 
 void CapturedGraph::destroy_arguments(GraphRun& run, std::size_t count) noexcept {
-  const std::vector<graph::Plan::Argument>& arguments = run.plan.arguments();
+  const std::vector<graph::Plan::Argument>& arguments = run.values().arguments;
   for (std::size_t i = 0; i < count; ++i) {
     if (arguments[i].ops->destroy_value != nullptr) arguments[i].ops->destroy_value(run.value(arguments[i].place));
   }
@@ -190,7 +195,7 @@ void CapturedGraph::give_back(GraphRun& run) noexcept {
   run.reported = false;
   run.first_id = 0;
   const std::lock_guard lock(graph->mutex_);
-  if (!graph->plan_.sealed() || !run.fits()) return;
+  if (!run.fits()) return;
   try {
     graph->resting_.push_back(std::move(own));
   } catch (const std::bad_alloc&) {
@@ -249,13 +254,13 @@ const void* node_result(Record& record, const NodeReference& node) {
   Engine& engine = run.owner->engine();
   static_cast<void>(engine.wait_done(record, -1, nullptr));
   if (node.index >= run.bodies()) {
-    throw UsageError("polyreme: " + run.plan.name_of(node.index) + " was added to the graph after this run");
+    throw UsageError("polyreme: " + run.owner->name_of(node.index) + " was added to the graph after this run");
   }
   const std::uint32_t cause = run.trouble.load(sync::memory_order_relaxed) == 0
                                   ? 0
                                   : run.place(node.index).cause.load(sync::memory_order_relaxed);
   if (cause == graph::kOnRequest) {
-    throw TaskCancelled("polyreme: " + run.plan.name_of(node.index) + " did not run, because the run was cancelled");
+    throw TaskCancelled("polyreme: " + run.owner->name_of(node.index) + " did not run, because the run was cancelled");
   }
   if (cause != 0) {
     const graph::CapturedRun::NodeFailure& failure = run.failures[cause - 1];

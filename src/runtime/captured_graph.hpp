@@ -1,8 +1,9 @@
 // A captured graph as the engine knows it: its plan, and the runs that wait to be used again.
 //
 // Owners. The mutex guards the plan while it changes and the list of resting runs. While a run is in flight the plan
-// does not change, so runs read it without the lock. A graph lives as long as a handle of it, a run in flight or a
-// handle of a run; it keeps a block of its engine, so that the engine is there as long (runtime/shutdown.cpp).
+// does not change, so runs read it without the lock; when it is over, they only use what they keep of it. A graph lives
+// as long as a handle of it, a run in flight or a handle of a run; it keeps a block of its engine, so that the engine
+// is there as long (runtime/shutdown.cpp).
 //
 // A run belongs to the record of its task, which holds its address as its body, and rests again when that record is
 // freed: until then its results can be read.
@@ -58,6 +59,7 @@ class CapturedGraph : public std::enable_shared_from_this<CapturedGraph> {
   /// True if a run of this graph runs `other`, or is it.
   [[nodiscard]] bool contains(const CapturedGraph& other) const;
   [[nodiscard]] std::size_t size() const noexcept;
+  [[nodiscard]] std::string name_of(graph::NodeIndex node) const;
 
   /// A run with its arguments, counted as in flight.
   [[nodiscard]] GraphRun& take(std::span<detail::Binding> bindings);

@@ -63,6 +63,11 @@ void Engine::check_process() const {
 
 Record& Engine::begin_spawn(const detail::BodyOps& ops, std::source_location site, detail::Domain domain) {
   check_open();
+  return begin_own(ops, site, domain);
+}
+
+/// Also while the runtime closes.
+Record& Engine::begin_own(const detail::BodyOps& ops, std::source_location site, detail::Domain domain) {
   launch::Lane& lane = lane_for(*this);
   Record& record = allocate(lane, 2, tasks::state::kSpawned);  // the engine's reference, and the handle's
   record.id = next_id(lane);

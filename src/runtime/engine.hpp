@@ -346,6 +346,7 @@ class Engine final : public graph::RecordSource {
   void tell_started(tasks::Record& record) noexcept;
   tasks::Record* stop(tasks::Record& record, launch::Lane& lane) noexcept;
 
+  [[nodiscard]] tasks::Record& begin_own(const detail::BodyOps& ops, std::source_location site, detail::Domain domain);
   void count_apart(tasks::Record& record);
 
   // repeating.cpp

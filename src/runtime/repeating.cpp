@@ -47,7 +47,7 @@ Record* Engine::plan_retry(Record& record, const std::exception_ptr& error) noex
   tasks::Retry& retry = *record.rare->retry;
   if (retry.left == 0 || cancelling_.load(std::memory_order_relaxed) != 0) return nullptr;
   try {
-    Record& timer = begin_spawn(kNothingToRun, {}, detail::Domain::kNative);
+    Record& timer = begin_own(kNothingToRun, {}, detail::Domain::kNative);
     timer.flags |= tasks::kNotice;
     const auto when = now() + std::chrono::nanoseconds(retry.backoff_ns);
     count_apart(timer);

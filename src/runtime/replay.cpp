@@ -164,7 +164,10 @@ std::uint32_t Engine::run_node(GraphRun& run, const graph::PlanNode& node, NodeI
   std::uint32_t cause = 0;
   try {
     if (!node.ops->run(node.body.data(), run.value(0), run.value(node.result), *run.record)) return kLater;
+    if (this_thread.forked) [[unlikely]]
+      check_forked_body(false);
   } catch (const TaskCancelled&) {
+    if (this_thread.forked) check_forked_body(true);
     // A body that looks whether it is to stop, and does.
     if (tasks::cancel_requested(*run.record)) {
       run.cancel_node(index);
@@ -173,6 +176,7 @@ std::uint32_t Engine::run_node(GraphRun& run, const graph::PlanNode& node, NodeI
       cause = fail_node(run, index, std::current_exception());
     }
   } catch (...) {
+    if (this_thread.forked) check_forked_body(true);
     cause = fail_node(run, index, std::current_exception());
   }
   if (run.first_id != 0) [[unlikely]]

@@ -1,6 +1,7 @@
 // The engine's part in scopes; runtime/scope.hpp has the protocol.
 #include <polyreme/scope.hpp>
 
+#include "runtime/away.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/threads.hpp"
 
@@ -121,6 +122,7 @@ bool Engine::wait_scope(ScopeState& scope, std::uint32_t use, std::int64_t timeo
     bool timed_out = false;
     return sleep_without_slot(*this_thread.session, waiter, timeout_ns, over, timed_out);
   }
+  const Away away;
   const InterpreterPause pause(*this);
   waiter.has_deadline = timeout_ns >= 0;
   register_waiter(waiter);

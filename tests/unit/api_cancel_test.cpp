@@ -273,5 +273,18 @@ TEST(ApiCancel, ThatComesWhenATaskEndsForAFailureIsNotTheReason) {
   EXPECT_THROW(busy.rt.wait(), TaskErrors);
 }
 
+/// No slot becomes free after a task that ends on a foreign thread.
+TEST(ApiCancel, TheLastTaskEndsTheWaitForAll) {
+  Runtime rt({.workers = 1, .stall_warning_s = 1e6});
+  const Space space = rt.space("T");
+  for (int round = 0; round < 50; ++round) {
+    const auto waits = rt.spawn({.after = space[round]}, [] {});
+    std::jthread waiter([&] { rt.wait(); });
+    for (int i = 0; i < 20 * round; ++i)
+      std::this_thread::yield();
+    EXPECT_TRUE(waits.cancel());
+  }
+}
+
 }  // namespace
 }  // namespace polyreme

@@ -14,6 +14,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace polyreme {
@@ -40,6 +41,27 @@ TEST(ApiRetry, RunsABodyAgainUntilItReturns) {
     rt.wait();  // nothing failed
     EXPECT_EQ(rt.stats().spawned, rt.stats().completed);
   }
+}
+
+TEST(ApiRetry, RunsABodyAgainWhileTheRuntimeCloses) {
+  std::atomic<int> attempts{0};
+  std::latch closing(1);
+  auto rt = std::make_unique<Runtime>(RuntimeOptions{.workers = 1});
+  runtime::Engine& engine = rt->engine();
+  const auto task = rt->spawn({.retries = 1}, repeatable([&] {
+                                if (++attempts > 1) return;
+                                closing.wait();
+                                throw Boom("while it closes");
+                              }));
+  std::jthread watcher([&] {
+    while (!is<RuntimeClosed>(caught([&] { engine.check_open(); }))) {
+    }
+    closing.count_down();
+  });
+  rt.reset();
+  watcher.join();
+  EXPECT_EQ(attempts, 2);
+  EXPECT_EQ(task.exception(), nullptr);
 }
 
 TEST(ApiRetry, FailsWithTheLastException) {

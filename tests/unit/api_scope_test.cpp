@@ -82,6 +82,19 @@ TEST(ApiScope, TasksSpawnedAfterItAreNotInIt) {
   hold.count_down();
 }
 
+/// What the scope waits for needs the slot of the body that waits.
+TEST(ApiScope, ABodyMayWaitForAScopeOfAnotherRuntime) {
+  Runtime one({.workers = 1});
+  Runtime other({.workers = 1});
+  int got = 0;
+  one.spawn([&] {
+       Scope scope(other);
+       other.spawn([&] { got = one.spawn([] { return 5; }).get(); });
+     })
+      .get();
+  EXPECT_EQ(got, 5);
+}
+
 TEST(ApiScope, ReportsItsFailuresAndNobodyElse) {
   Runtime rt({.workers = 2});
   Scope scope(rt);

@@ -192,6 +192,7 @@ TEST_P(CapturedGraphMatrix, EndsAsItMustAndRunsAgain) {
   EXPECT_EQ(graph_.run().get(middle_), 7);
   EXPECT_EQ(last_ran_, 1);
   if (outer_.has_value()) outer_->run();
+  rt_.wait();
   EXPECT_EQ(rt_.stats().spawned, rt_.stats().completed);
 }
 

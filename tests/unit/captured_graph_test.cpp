@@ -1,6 +1,8 @@
 // Captured graphs through the C++ API: order, values, arguments, several runs, misuse.
 #include <polyreme/graph.hpp>
 
+#include "support/counted.hpp"
+
 #include <gtest/gtest.h>
 
 #include <array>
@@ -169,6 +171,38 @@ TEST(CapturedGraph, GrowsBetweenRuns) {
   EXPECT_EQ(before.get(a), "a");
   EXPECT_NE(usage_error([&] { static_cast<void>(before.get(b)); }).find("added to the graph after this run"),
             std::string::npos);
+}
+
+/// The number of nodes with and without a body may stay the same.
+TEST(CapturedGraph, GrowsToTheSameNumberOfNodes) {
+  Runtime rt({.workers = 2});
+  Graph g(rt);
+  std::atomic<int> ran{0};
+  const auto count = [&] { ++ran; };
+  std::vector<Node<>> ends;
+  for (int i = 0; i < 65; ++i)
+    ends.push_back(g.spawn(count));  // and three gathers
+  g.run();
+  EXPECT_EQ(ran.exchange(0), 65);
+  const auto below = g.spawn({.after = {ends[0], ends[1]}}, count);
+  g.spawn({.after = {below}}, count);  // 64 ends and one gather
+  g.run();
+  EXPECT_EQ(ran.exchange(0), 67);
+}
+
+TEST(CapturedGraph, RunsAreLetGoWhileItGrows) {
+  Runtime rt({.workers = 2});
+  test::Census census;
+  Graph g(rt);
+  const auto argument = g.argument(test::Counted(census, 1));
+  std::vector<Node<test::Counted>> nodes{g.spawn([](const test::Counted& one) { return one; }, argument)};
+  for (int round = 0; round < 100; ++round) {
+    GraphRun run = g.run_async();
+    run.get();
+    std::jthread other([run = std::move(run), &nodes] { EXPECT_EQ(run.get(nodes[0]).value(), 1); });
+    nodes.push_back(g.spawn([](const test::Counted& one) { return one; }, nodes[0]));
+    other.join();
+  }
 }
 
 TEST(CapturedGraph, SeveralRunsAtOnce) {

@@ -1,4 +1,5 @@
 // The child of a fork has one thread, and whatever locks others held stay locked in it.
+#include <polyreme/graph.hpp>
 #include <polyreme/runtime.hpp>
 
 #include "runtime/engine.hpp"
@@ -150,6 +151,33 @@ TEST(RuntimeFork, ABodyThatThrowsInTheChildFailsIt) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   });
   EXPECT_EQ(forks.get(), EXIT_FAILURE);
+}
+
+TEST(RuntimeFork, ANodeOfACapturedGraphEndsItsChild) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "ThreadSanitizer cannot follow threads that the child of a fork starts";
+#endif
+  Runtime rt({.workers = 1});
+  let_start(rt, 1);
+  Graph g(rt);
+  int status = -1;
+  std::atomic<bool> throws{false};
+  const auto forks = g.spawn([&] {
+    const pid_t child = fork();
+    if (child == 0) {
+      if (throws) throw std::runtime_error("in the child");
+      return;
+    }
+    waitpid(child, &status, 0);
+  });
+  g.spawn({.after = forks}, [] {});
+  g.run();
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), EXIT_SUCCESS);
+  throws = true;
+  g.run();
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), EXIT_FAILURE);
 }
 
 TEST(RuntimeFork, ForksWhileOthersOpenAndCloseRuntimes) {
