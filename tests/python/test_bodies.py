@@ -16,8 +16,6 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-pytestmark = pytest.mark.shared_runtime
-
 
 async def fetch(x: int = 1) -> int:
     return x

@@ -122,6 +122,7 @@ i = word = pair = None
     assert got == [(i, str(i), (i, (str(i), 1.5, b"x", True))) for i in range(5)]
 
 
+@pytest.mark.thread_unsafe(reason="sets a global of this module")
 @pytest.mark.parametrize(
     ("before", "later", "captured"),
     [
@@ -175,6 +176,7 @@ def test_closure_cells_of_every_kind_are_captured(held: Held) -> None:
     assert body.result() == ([1, 2], {"a": 1})
 
 
+@pytest.mark.thread_unsafe(reason="opens a gate that all threads share")
 def test_globals_that_appear_later_are_found(held: Held) -> None:
     cell = module(
         """
@@ -216,6 +218,7 @@ def test_a_missing_name_is_a_name_error(held: Held) -> None:
         cell["body"].result()
 
 
+@pytest.mark.thread_unsafe(reason="opens a gate that all threads share")
 def test_a_deleted_global_is_still_captured(held: Held) -> None:
     cell = module(
         "n = 3\nlive = []\n@rt.task(after=first)\ndef body():\n    return n, live\ndel n, live\n",
@@ -229,6 +232,7 @@ def test_a_deleted_global_is_still_captured(held: Held) -> None:
     assert cell["body"].result() == 3
 
 
+@pytest.mark.thread_unsafe(reason="opens a gate that all threads share")
 def test_a_variable_without_a_value_yet_stays_shared(held: Held) -> None:
     def outer() -> pr.Task[int]:
         @held.rt.task(after=held.first)
@@ -449,6 +453,7 @@ def test_assigning_a_global_that_is_not_captured(rt: pr.Runtime) -> None:
     assert cell["result"] == [1]
 
 
+@pytest.mark.thread_unsafe(reason="opens a gate that all threads share")
 def test_capture_by_reference_shares_variables(held: Held) -> None:
     total = 0
 

@@ -229,8 +229,9 @@ def test_it_keeps_no_results() -> None:
     with pr.Runtime(workers=2) as rt, rt.scope() as scope:
         results = [weakref.ref(rt.spawn(Result).result()) for _ in range(10)]
         scope.wait()
-        gc.collect()
-        assert [one() for one in results if one() is not None] == []
+        while any(one() is not None for one in results):  # without a lock a worker may still be dropping its part
+            rt.spawn(int).result()
+            gc.collect()
 
 
 def test_async_in_asyncio() -> None:
