@@ -10,7 +10,7 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from polyreme._core import PolyremeError
+from polyreme._core import PolyremeError, RuntimeClosedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -37,12 +37,15 @@ class _Post:
             return
         self._on_its_way = True
         loop = self._loop()
-        if loop is None:
-            return
         try:
-            loop.call_soon_threadsafe(self._deliver)
-        except RuntimeError:  # the loop is closed: nobody waits there any more
-            self._ended.clear()
+            if loop is not None:
+                loop.call_soon_threadsafe(self._deliver)
+                return
+        except RuntimeError:
+            pass
+        # The loop is gone or closed: nobody waits there any more.
+        self._ended.clear()
+        self._on_its_way = False
 
     def _deliver(self) -> None:
         self._on_its_way = False  # first: what is added from now on needs another wake-up, or is found below
@@ -71,7 +74,10 @@ def wait_for_task(task: Task[_T], loop: asyncio.AbstractEventLoop) -> Generator[
         asyncio.CancelledError: the waiting asyncio task was cancelled; so is `task` then.
     """
     future = loop.create_future()
-    task.add_done_callback(functools.partial(_post_of(loop).add, future))
+    try:
+        task.add_done_callback(functools.partial(_post_of(loop).add, future))
+    except RuntimeClosedError:  # it is closing: its tasks go on, but nothing can be spawned any more
+        return (yield from run_in_thread(task.result, task.cancel).__await__())
     try:
         yield from future
     except asyncio.CancelledError:

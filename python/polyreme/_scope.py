@@ -60,7 +60,12 @@ class Scope(_core.Scope):
         interrupt: BaseException | None = None
         while not self._is_over():
             try:
-                await self._end()
+                try:
+                    await self._end()
+                except _core.RuntimeClosedError:  # it is closing: its tasks go on, but nothing can be spawned any more
+                    from polyreme._asyncio import run_in_thread
+
+                    await run_in_thread(lambda: self._wait(None), self.cancel)
             except BaseException as one:  # noqa: BLE001  # raised once the scope is over
                 interrupt = one
                 self.cancel()

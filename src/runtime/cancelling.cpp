@@ -20,6 +20,7 @@
 #include "runtime/threads.hpp"
 
 #include <algorithm>
+#include <optional>
 
 namespace polyreme::runtime {
 
@@ -116,10 +117,19 @@ void Engine::cancel_unstarted() noexcept {
 }
 
 void Engine::cancel_and_wait() {
-  cancel_unstarted();
+  /// Also if the wait is refused.
+  struct Cancelling {
+    explicit Cancelling(Engine& one) : engine(one) { engine.cancel_unstarted(); }
+    Cancelling(const Cancelling&) = delete;
+    Cancelling& operator=(const Cancelling&) = delete;
+    ~Cancelling() {
+      engine.timers_.resume();
+      engine.cancelling_.fetch_sub(1, std::memory_order_release);  // counted, as another thread may be closing
+    }
+    Engine& engine;
+  };
+  const Cancelling cancelling(*this);
   static_cast<void>(wait_quiescent(-1, nullptr));
-  timers_.resume();
-  cancelling_.fetch_sub(1, std::memory_order_release);  // counted, as another thread may be closing the runtime
 }
 
 }  // namespace polyreme::runtime
@@ -154,6 +164,9 @@ bool Context::cancelled() const noexcept {
 }
 
 std::stop_token Context::stop_token() const {
+  // The nodes of a run share its record, and several threads may be here at once.
+  std::optional<sync::Mutex::Guard> guard;
+  if ((tasks::flags_of(*record_) & tasks::state::kGraphRun) != 0) guard.emplace(runtime::run_of(*record_).mutex);
   tasks::Rare& rare = tasks::rare_of(*record_);
   std::stop_source* stop = rare.stop.load(sync::memory_order_relaxed);
   if (stop == nullptr) {

@@ -249,6 +249,8 @@ void check_node(const CapturedGraph& graph, const NodeReference& node) {
 }
 
 const void* node_result(Record& record, const NodeReference& node) {
+  if ((tasks::flags_of(record) & tasks::state::kGraphRun) == 0)
+    throw UsageError("polyreme: the graph had no nodes in this run; ask a later one");
   runtime::GraphRun& run = runtime::run_of(record);
   run.owner->check(node);
   Engine& engine = run.owner->engine();

@@ -281,8 +281,10 @@ void Engine::take_full_road(Record& record, launch::Lane& lane) {
   if (record.rare == nullptr || record.rare->cores == 1) {
     POLYREME_CHECK(full_road_ != nullptr);
     full_road_(full_road_stage_, record);
-  } else if ((record.state.load(sync::memory_order_relaxed) & tasks::state::kPoisoned) != 0) {
-    deck_.push(lane, record);  // its body will not run, so it needs nothing
+  } else if (const std::uint64_t state = record.state.load(sync::memory_order_relaxed);
+             (state & tasks::state::kPoisoned) != 0 ||
+             ((state & tasks::state::kStarted) != 0 && !tasks::has_suspended(record))) {
+    deck_.push(lane, record);  // its body will not run, or somebody else has cancelled it: it needs nothing
   } else {
     collect_for(record);
   }

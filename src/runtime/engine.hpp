@@ -116,6 +116,7 @@ struct ThreadContext {
   detail::EnteredScope* entered = nullptr;  ///< the innermost scope that was entered on this thread, in that body
   tasks::Record* continuation = nullptr;  ///< ready, and in no queue, while the result of its predecessor is destroyed
   ReplayFrame* replay = nullptr;          ///< the nodes of a captured graph that this thread runs
+  const GraphRun* only_run = nullptr;     ///< it waits for this run, and runs nodes of no other
   std::uint64_t foreign_serial = 0;
   launch::Lane* foreign_lane = nullptr;
   bool forked = false;             ///< this is the child of a fork in the body below
@@ -375,7 +376,7 @@ class Engine final : public graph::RecordSource {
   void help_run(GraphRun& run);
   void help_run_in_body(Session& session, GraphRun& run);
   void cancel_run(GraphRun& run) noexcept;
-  tasks::Record* end_run(GraphRun& run, launch::Lane& lane) noexcept;
+  tasks::Record* end_run(GraphRun& run) noexcept;
   void finish_outer_node(GraphRun& run, const std::exception_ptr& error, bool cancelled) noexcept;
 
   // tracing.cpp

@@ -67,6 +67,19 @@ auto belongs_to_run(const GraphRun& run) noexcept {
   };
 }
 
+/// The time in which a thread helps with a run that it waits for, and with nothing else: another node could wait for
+/// what is below it on the stack.
+class OnlyRun {
+ public:
+  explicit OnlyRun(const GraphRun& run) noexcept : outer_(std::exchange(this_thread.only_run, run.outermost)) {}
+  OnlyRun(const OnlyRun&) = delete;
+  OnlyRun& operator=(const OnlyRun&) = delete;
+  ~OnlyRun() { this_thread.only_run = outer_; }
+
+ private:
+  const GraphRun* const outer_;
+};
+
 }  // namespace
 
 // ---- the nodes
@@ -135,7 +148,8 @@ Entry* Engine::replay(Entry& first) noexcept {
     Entry* const entry = session.pop_own();
     if (entry == nullptr) break;
     const bool is_node = (entry->flags & (tasks::kGraphNode | tasks::kGraphSources)) != 0;
-    if (!is_node || (!gathering.empty() && &run_of_entry(*entry) != frame.run)) {
+    if (!is_node || (!gathering.empty() && &run_of_entry(*entry) != frame.run) ||
+        (self.only_run != nullptr && run_of_entry(*entry).outermost != self.only_run)) {
       deck_.push(session.lane(), *entry);
       break;
     }
@@ -147,7 +161,7 @@ Entry* Engine::replay(Entry& first) noexcept {
   self.current = outer;
   self.scope_of_current = outer_scope;
   self.entered = outer_entered;
-  return over ? end_run(*frame.run, session.lane()) : nullptr;
+  return over ? end_run(*frame.run) : nullptr;
 }
 
 /// Returns why the node's successors must not run, or 0.
@@ -307,6 +321,7 @@ void Engine::help_run(GraphRun& run) {
   HelperSession helper(*this, slot);
   helper.session().stop_when(this_thread.stop_helping);
   const Record& record = *run.record;
+  const OnlyRun only(run);
   const auto ours = belongs_to_run(run);
   launch_run(run);
   helper.session().work_on([&] { return tasks::done(record); }, ours);
@@ -321,6 +336,7 @@ void Engine::help_run_in_body(Session& session, GraphRun& run) {
   const BodyBelow below(*this, *run.record);
   const auto ours = belongs_to_run(run);
   const InPlace in_place(*this, session);
+  const OnlyRun only(run);
   launch_run(run);
   session.work_on([&] { return tasks::done(record); }, ours);
   session.stop_searching(true);
@@ -378,18 +394,23 @@ std::exception_ptr errors_of(GraphRun& run) {
 }
 
 /// All nodes are finished. From complete() on the run may be gone.
-Record* Engine::end_run(GraphRun& run, launch::Lane& lane) noexcept {
+Record* Engine::end_run(GraphRun& run) noexcept {
   Record& record = *run.record;
   std::exception_ptr error;
   if (!run.failures.empty()) error = errors_of(run);
   const bool cancelled = run.cancelled.load(sync::memory_order_relaxed) != 0;
   run.owner->note_ended();
   if (run.parent != nullptr) finish_outer_node(run, error, cancelled);
+  std::exception_ptr cause;
+  if (error != nullptr) {
+    cause =
+        run.reported ? not_run_because("a run of the " + run.owner->title(), error) : note_root_failure(record, error);
+  }
+  // Not before: destructors of what has ended or was cancelled may have waited, and come back on another slot.
+  launch::Lane& lane = lane_for(*this);
   if (lane.trace != nullptr) [[unlikely]]
     trace_start(record, lane);
   if (error != nullptr) {
-    const std::exception_ptr cause =
-        run.reported ? not_run_because("a run of the " + run.owner->title(), error) : note_root_failure(record, error);
     tasks::Rare& rare = tasks::rare_of(record);
     rare.failure = error;
     rare.for_dependents = cause;
@@ -423,8 +444,7 @@ void Engine::finish_outer_node(GraphRun& run, const std::exception_ptr& error, b
                                  [&](NodeIndex ready) { deck_.push(this_thread.session->lane(), outer.place(ready)); });
   over = over || (!gathering.empty() && gathering.flush(outer));
   if (!over) return;
-  launch::Lane& lane = this_thread.session->lane();
-  if (Record* const next = end_run(outer, lane); next != nullptr) deck_.push(lane, *next);
+  if (Record* const next = end_run(outer); next != nullptr) deck_.push(lane_for(*this), *next);
 }
 
 }  // namespace polyreme::runtime

@@ -133,7 +133,7 @@ bool Engine::wait_done(Record& record, std::int64_t timeout_ns, const WaitHooks*
   if (self.current == &record) {
     throw UsageError("polyreme: " + detail::name_of(record) + " waits for itself; a body cannot use its own result");
   }
-  if (timeout_ns < 0 && may_run_above() && !self.never_helps && tasks::try_claim(record)) {
+  if (timeout_ns < 0 && may_run_above() && !self.never_helps && may_claim(record) && tasks::try_claim(record)) {
     run_above(*self.session, record);
     if (tasks::done(record)) return true;  // else it was suspended, and others will resume it
   }

@@ -419,3 +419,39 @@ def test_async_bodies_and_asyncio_side_by_side(rt: pr.Runtime) -> None:
         return [await rt.spawn(body, n) for n in range(10)]
 
     assert run(main) == [sum(range(n)) for n in range(10)]
+
+
+def test_leaving_a_scope_while_the_runtime_closes_leaves_the_loop_free() -> None:
+    rt = pr.Runtime(workers=1)
+    started = threading.Event()
+    passes: list[int] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+
+        async def count() -> int:
+            passes.append(1)
+            return len(passes)
+
+        def body() -> int:
+            started.set()
+            closing.wait()
+            return asyncio.run_coroutine_threadsafe(count(), loop).result()
+
+        closing = threading.Event()
+        async with rt.scope() as scope:
+            task = scope.spawn(body)
+            await loop.run_in_executor(None, started.wait)
+            closer = threading.Thread(target=rt.__exit__, args=(ValueError, ValueError(), None))
+            closer.start()
+            while True:  # until it has begun
+                try:
+                    rt.spawn(int, after=[task])
+                except pr.RuntimeClosedError:
+                    break
+            closing.set()
+        assert passes == [1]
+        assert await task == 1
+        await loop.run_in_executor(None, closer.join)
+
+    asyncio.run(main())

@@ -1,15 +1,23 @@
 // Failure and cancellation in runs of captured graphs: who hears of it, and that the next run is as good as the first.
+#include <polyreme/context.hpp>
 #include <polyreme/graph.hpp>
 #include <polyreme/scope.hpp>
+
+#include "runtime/engine.hpp"
+#include "runtime/threads.hpp"
 
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
+#include <functional>
+#include <latch>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace polyreme {
@@ -290,6 +298,86 @@ TEST(CapturedGraphFailures, UnreportedFailuresGoToTheHandler) {
     static_cast<void>(g.run_async());
   }
   EXPECT_NE(warned.find("lost"), std::string::npos) << warned;
+}
+
+/// Nodes of a run share its record, and ask for its stop source at the same time.
+TEST(CapturedGraphFailures, EachNodeIsToldToStop) {
+  constexpr int kNodes = 4;
+  Runtime rt({.workers = kNodes});
+  for (int round = 0; round < 100; ++round) {
+    std::latch here(kNodes);
+    std::latch asked(kNodes);
+    Graph g(rt);
+    for (int i = 0; i < kNodes; ++i) {
+      g.spawn([&](Context& context) {
+        here.arrive_and_wait();
+        const std::stop_token token = context.stop_token();
+        asked.count_down();
+        while (!token.stop_requested())
+          std::this_thread::yield();
+      });
+    }
+    const GraphRun run = g.run_async();
+    asked.wait();
+    static_cast<void>(run.cancel());
+    run.wait();
+  }
+}
+
+TEST(CapturedGraphFailures, ACancelledRunOfAnEmptyGraphHasNoResults) {
+  Runtime rt({.workers = 1});
+  std::latch go(1);
+  rt.spawn([&] { go.wait(); });
+  Graph g(rt);
+  const GraphRun run = g.run_async();
+  EXPECT_TRUE(run.cancel());
+  const auto late = g.spawn([] { return 1; });
+  go.count_down();
+  EXPECT_THROW(static_cast<void>(run.get(late)), UsageError);
+}
+
+/// Its end destroys what its scope cancels; a destructor there may wait, and come back on another slot.
+TEST(CapturedGraphFailures, ARunEndsOnTheLaneThatItsThreadHasThen) {
+  struct Waits {
+    explicit Waits(std::function<void()> what) : wait(std::move(what)) {}
+    Waits(const Waits&) = delete;
+    Waits& operator=(const Waits&) = delete;
+    ~Waits() { wait(); }
+    std::function<void()> wait;
+  };
+  Runtime rt({.workers = 2});
+  std::latch first_runs(1);
+  std::latch end_first(1);
+  std::latch second_runs(1);
+  std::latch end_second(1);
+  std::atomic<std::uint32_t> slot_of_second{0};
+  const Task<void> first = rt.spawn([&] {
+    first_runs.count_down();
+    end_first.wait();
+  });
+  first_runs.wait();
+  Task<void> second;
+  auto waits = std::make_shared<Waits>([&] {
+    second = rt.spawn([&] {
+      slot_of_second = runtime::this_thread.session->slot();
+      second_runs.count_down();
+      end_second.wait();
+    });
+    first.wait();  // gives the slot to the thread that runs the second task, and goes on with that of the first
+  });
+  Scope scope(rt, {.cancel_on_error = true});
+  rt.spawn({.after = {first}}, [waits = std::move(waits)] {});
+  Graph g(rt);
+  g.spawn([] { throw std::runtime_error("fails"); });
+  const GraphRun run = g.run_async();
+  second_runs.wait();
+  const auto completed = [&] { return rt.engine().deck().lanes[slot_of_second].completed.get(); };
+  const std::uint64_t before = completed();
+  end_first.count_down();
+  EXPECT_THROW(run.get(), TaskErrors);
+  EXPECT_EQ(completed(), before);
+  end_second.count_down();
+  EXPECT_THROW(scope.wait(), TaskErrors);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <latch>
 #include <memory>
 #include <numeric>
 #include <stdexcept>
@@ -253,6 +254,35 @@ TEST(CapturedGraph, RunsInBodies) {
     for (int t = 0; t < 10; ++t)
       EXPECT_EQ(tasks[static_cast<std::size_t>(t)].get(), 4950 + 100 * t);
   }
+}
+
+/// A node of another run could wait for what the body does after its wait.
+TEST(CapturedGraph, ABodyThatWaitsForARunRunsNodesOfNoOther) {
+  Runtime rt({.workers = 2});
+  std::latch b_runs(1);
+  std::latch other_runs(1);
+  std::latch over(1);
+  Graph other(rt);
+  other.spawn([&] {
+    other_runs.count_down();
+    over.wait();
+  });
+  GraphRun other_run;
+  Graph g(rt);
+  const auto a = g.spawn([&] {
+    b_runs.wait();
+    other_run = other.run_async();
+  });
+  const auto b = g.spawn([&] {
+    b_runs.count_down();
+    other_runs.wait();
+  });
+  g.spawn({.after = {a, b}}, [] {});
+  rt.spawn([&] {
+      g.run();
+      over.count_down();
+    }).get();
+  rt.wait();
 }
 
 TEST(CapturedGraph, BodiesSpawnAndWait) {
