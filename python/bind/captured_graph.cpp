@@ -149,6 +149,10 @@ bool prepare_inner(PyObject* self, PyObject* inner) {
     PyErr_Format(usage_error(), "polyreme: %R belongs to another runtime than %R", inner, self);
     return false;
   }
+  {
+    const CriticalSection alone(self);
+    if (!check_capturing(self)) return false;  // before the inner one's capture is ended for it
+  }
   const CriticalSection alone(inner);
   graph_in(inner).state->over = true;
   return true;

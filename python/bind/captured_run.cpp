@@ -101,6 +101,14 @@ class Bindings {
       PyErr_Format(PyExc_TypeError, "%R is given twice", key);
       return false;
     }
+    if (is_task(value)) {
+      PyErr_Format(PyExc_TypeError, "%R gets the task %R, which is done once; pass its result", key, value);
+      return false;
+    }
+    if (is_argument(value) || is_node(value)) {
+      PyErr_Format(PyExc_TypeError, "%R gets %R, which has a value only inside a run; pass a value", key, value);
+      return false;
+    }
     all_.push_back(binding(*argument, value));
     return true;
   }

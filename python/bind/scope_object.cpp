@@ -166,6 +166,26 @@ runtime::Failures others_than(PyObject* error, runtime::Failures failures) {
   return failures;
 }
 
+/// check_innermost(): refuses to leave the scope while the thread is in one that it entered later, which is a part of
+/// it: the wait would never end. The scope is given up then.
+PyObject* check_innermost(PyObject* self, PyObject* /*unused*/) {
+  ScopeObject& scope = scope_in(self);
+  if (!scope.listed || runtime::this_thread.entered == &scope.entered || !runtime::leave_entered(scope.entered))
+    Py_RETURN_NONE;
+  ScopeState* state = nullptr;
+  {
+    const CriticalSection section(self);
+    state = std::exchange(scope.state, nullptr);
+  }
+  if (state != nullptr) {
+    state->engine().abandon_scope(*state);
+    Py_DECREF(self);  // the list's
+  }
+  return refuse(
+      "a scope is left while one that was entered in it is still open; leave the inner one first. Nobody waits for the "
+      "tasks of the outer one now");
+}
+
 /// leave(error): ends the scope, when it is over. What it has not reported is raised; or, if `error` is not None and
 /// leaves the block, reported by the scope around this one.
 PyObject* leave(PyObject* self, PyObject* error) {
@@ -288,6 +308,7 @@ PyMethodDef methods[] = {
     {"_enter", &enter, METH_O, nullptr},
     {"_is_over", &is_over, METH_NOARGS, nullptr},
     {"_end", &end, METH_NOARGS, nullptr},
+    {"_check_innermost", &check_innermost, METH_NOARGS, nullptr},
     {"_leave", &leave, METH_O, nullptr},
     {"_wait", &wait, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr}};

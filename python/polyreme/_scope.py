@@ -35,6 +35,7 @@ class Scope(_core.Scope):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._check_innermost()
         if kind is not None:
             self.cancel()
             self._leave(error)

@@ -11,6 +11,8 @@ def test_my_algorithm():
 
 from __future__ import annotations
 
+import inspect
+
 from polyreme._runtime import Runtime
 
 TYPE_CHECKING = False
@@ -88,8 +90,12 @@ def explore(program: Callable[[SteppedRuntime], object], seeds: Iterable[int] = 
         seeds: one for each schedule.
 
     Raises:
+        TypeError: the program is a coroutine function or a generator function.
         ValueError: there is no seed, so that nothing would be tested.
     """
+    if inspect.iscoroutinefunction(program) or inspect.isgeneratorfunction(program):
+        message = f"{program!r} would not run when it is called; give a plain function, whose bodies may be coroutines"
+        raise TypeError(message)
     explored = False
     for seed in seeds:
         explored = True

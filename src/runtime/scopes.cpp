@@ -182,7 +182,14 @@ Scope::Scope(Runtime& runtime, ScopeOptions options)
 }
 
 Scope::~Scope() {
-  static_cast<void>(runtime::leave_entered(entered_));
+  const bool innermost = runtime::this_thread.entered == &entered_;
+  if (runtime::leave_entered(entered_) && !innermost) {
+    engine_.warn(
+        "polyreme: a scope was left while one that was entered in it is still open; leave the inner one first. Nobody "
+        "waits for the tasks of the outer one now");
+    engine_.abandon_scope(*entered_.scope);
+    return;
+  }
   try {
     if (runtime::exceptions_in_flight() > exceptions_) cancel();
     static_cast<void>(engine_.wait_scope(*entered_.scope, entered_.scope->use(), -1, nullptr));

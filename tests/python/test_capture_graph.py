@@ -763,3 +763,24 @@ def test_a_native_node_whose_argument_does_not_fit(rt: pr.Runtime, natives: ctyp
     with pytest.raises(TypeError, match="by position"):
         g2.spawn(add, 1, 2, kwargs={"a": 1})
     assert g2.size == 0
+
+
+def test_arguments_get_values_only(rt: pr.Runtime) -> None:
+    with rt.capture() as g:
+        x = g.argument(1, name="x")
+        node = g.spawn(int, x)
+    for wrong in (rt.spawn(int), node, x):
+        with pytest.raises(TypeError, match=r"pass (its result|a value)"):
+            g.run(x=wrong)
+        with pytest.raises(TypeError, match=r"pass (its result|a value)"):
+            g.run_async({x: wrong})
+    assert g.run(x=3)[node] == 3
+
+
+def test_a_refused_node_leaves_the_other_graph_open(rt: pr.Runtime) -> None:
+    over, open_ = rt.capture(), rt.capture()
+    over.run()
+    with pytest.raises(pr.UsageError):
+        over.spawn(open_)
+    node = open_.spawn(int)
+    assert open_.run()[node] == 0

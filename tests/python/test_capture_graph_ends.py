@@ -42,7 +42,10 @@ def test_an_interrupt_cancels_the_run_and_leaves_the_graph_runnable(workers: int
     if where == "running on main":  # that body ends first
         program.say("go on")
         program.expect("finished")
-        program.expect("interrupted")
+        said = program.read_line()
+        assert said in ("next", "interrupted")  # the worker may be sooner
+        if said == "next":
+            program.expect("interrupted")
     else:
         assert where == "running on worker"
         program.expect("interrupted")

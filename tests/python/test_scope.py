@@ -6,10 +6,14 @@ import asyncio
 import gc
 import threading
 import weakref
+from typing import TYPE_CHECKING
 
 import polyreme as pr
 import pytest
 from busy import Busy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -325,3 +329,30 @@ def test_async_in_a_body_that_is_cancelled() -> None:
         with pytest.raises(pr.TaskCancelled):
             task.result()
         assert inner[0].cancelled()
+
+
+def test_a_scope_that_is_left_before_one_inside_it(rt: pr.Runtime) -> None:
+    outer, inner = rt.scope(), rt.scope()
+    outer.__enter__()
+    inner.__enter__()
+    task = inner.spawn(int)
+    with pytest.raises(pr.UsageError, match=r"leave the inner one first"):
+        outer.__exit__(None, None, None)
+    with pytest.raises(pr.UsageError, match=r"the scope was left"):
+        outer.spawn(int)
+    inner.__exit__(None, None, None)
+    assert task.done()
+    outside = rt.spawn(int)
+    assert outside.result() == 0
+
+
+def test_a_generator_that_keeps_a_scope_open_inside_another(rt: pr.Runtime) -> None:
+    def tasks() -> Iterator[pr.Task[int]]:
+        with rt.scope():
+            yield rt.spawn(int)
+
+    with pytest.raises(pr.UsageError, match=r"leave the inner one first"), rt.scope():
+        inside = tasks()
+        assert next(inside).result() == 0
+    inside.close()
+    assert rt.spawn(int).result() == 0

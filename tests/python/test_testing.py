@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from itertools import permutations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polyreme as pr
 import pytest
 from polyreme.testing import SteppedRuntime, explore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def order_of_three(seed: int) -> str:
@@ -198,3 +201,14 @@ def test_missing_ids_and_circles_are_found() -> None:
 def test_other_runtimes_do_not_step() -> None:
     with pr.Runtime(workers=1) as rt, pytest.raises(pr.UsageError, match="seed"):
         rt._step()
+
+
+def test_programs_that_would_not_run_are_refused() -> None:
+    async def coroutine(_rt: pr.Runtime) -> None: ...
+
+    def generator(_rt: pr.Runtime) -> Iterator[None]:
+        yield
+
+    for program in (coroutine, generator):
+        with pytest.raises(TypeError, match=r"would not run when it is called; give a plain function"):
+            explore(program)

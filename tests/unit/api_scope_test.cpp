@@ -471,5 +471,20 @@ TEST(ApiScope, ThatIsAbandonedIsEndedByNobodyBeforeItIsOver) {
   engine.close_scope(scope);
 }
 
+TEST(ApiScope, LeftBeforeOneInsideItIsGivenUp) {
+  std::vector<std::string> warnings;
+  Runtime rt({.workers = 1, .warn = [&](const std::string& text) { warnings.push_back(text); }});
+  auto outer = std::make_unique<Scope>(rt);
+  auto inner = std::make_unique<Scope>(rt);
+  outer.reset();
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_NE(warnings[0].find("leave the inner one first"), std::string::npos) << warnings[0];
+  int ran = 0;
+  rt.spawn([&] { ++ran; });
+  inner.reset();
+  EXPECT_EQ(ran, 1);
+  rt.spawn([&] { ++ran; }).get();
+}
+
 }  // namespace
 }  // namespace polyreme
