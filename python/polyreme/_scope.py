@@ -38,7 +38,7 @@ class Scope(_core.Scope):
         self._check_innermost()
         if kind is not None:
             self.cancel()
-            self._leave(error)
+            self._leave(_told(error))
             return
         try:
             self._wait(None)
@@ -70,7 +70,7 @@ class Scope(_core.Scope):
             except BaseException as one:  # noqa: BLE001  # raised once the scope is over
                 interrupt = one
                 self.cancel()
-        self._leave(interrupt if error is None else error)
+        self._leave(interrupt if error is None else _told(error))
         if interrupt is not None:
             raise interrupt
 
@@ -92,3 +92,11 @@ class Scope(_core.Scope):
         if not self._wait(timeout):
             message = f"tasks of the scope are still running after {timeout!r} s"
             raise TimeoutError(message)
+
+
+def _told(error: BaseException | None) -> BaseException | None:
+    """What of an exception that leaves a block is to be told rather than the failures of its tasks.
+
+    That one of them was cancelled says nothing when another's failure was the reason.
+    """
+    return None if isinstance(error, _core.TaskCancelled) else error

@@ -69,6 +69,11 @@ bool Arrivals::any() const noexcept {
   return taken_ != order_.size();
 }
 
+bool Arrivals::waited_for() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return sleeper_ != nullptr;
+}
+
 Arrivals* Arrivals::of_listener(const graph::Listener& listener) noexcept {
   return listener.notify == &arrive_and_let_go ? static_cast<const Place&>(listener).arrivals : nullptr;
 }

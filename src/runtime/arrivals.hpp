@@ -61,6 +61,8 @@ class Arrivals {
 
   // ---- Any thread.
 
+  /// True if a thread sleeps until the next task ends.
+  [[nodiscard]] bool waited_for() const noexcept;
   /// True if a task has ended and was not taken.
   [[nodiscard]] bool any() const noexcept;
   /// The object that the listener is a part of, or null.

@@ -172,6 +172,8 @@ std::string someone_waiting_for(const Record& record) {
   std::string by;
   while (cursor != 0 && cursor != tasks::kClosed) {
     const graph::Member member = graph::next_member(cursor);
+    const Arrivals* const arrivals = member.successor == nullptr ? Arrivals::of_listener(*member.listener) : nullptr;
+    if (arrivals != nullptr && !arrivals->waited_for()) continue;  // that wait was for another one, or timed out
     const Record* waiting = member.successor != nullptr ? member.successor : body_of(*member.listener);
     if (waiting == nullptr) {
       by = "a wait for its result";

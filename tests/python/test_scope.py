@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import threading
 import weakref
@@ -356,3 +357,45 @@ def test_a_generator_that_keeps_a_scope_open_inside_another(rt: pr.Runtime) -> N
         assert next(inside).result() == 0
     inside.close()
     assert rt.spawn(int).result() == 0
+
+
+def test_the_failure_is_told_rather_than_the_cancellation_that_it_caused(rt: pr.Runtime) -> None:
+    gate = threading.Event()
+
+    def fail() -> None:
+        gate.wait()
+        raise KeyError("the reason")
+
+    def use(scope: pr.Scope) -> pr.Task[int]:
+        failing = scope.spawn(fail)
+        with contextlib.suppress(pr.DependencyFailed):
+            scope.spawn(int, after=[failing]).cancel()
+        waits = scope.spawn(int, after=[scope.spawn(stop_when_asked)])
+        gate.set()
+        return waits
+
+    def stop_when_asked() -> None:
+        while not pr.context().cancelled:
+            gate.wait(0.001)
+
+    with pytest.raises(ExceptionGroup) as raised, rt.scope(cancel_on_error=True) as scope:
+        use(scope).result()
+    assert [str(error) for error in raised.value.exceptions] == ["'the reason'"]
+    gate.clear()
+
+    async def main() -> None:
+        async with rt.scope(cancel_on_error=True) as scope:
+            await use(scope)
+
+    with pytest.raises(ExceptionGroup) as raised:
+        asyncio.run(main())
+    assert [str(error) for error in raised.value.exceptions] == ["'the reason'"]
+
+
+def test_a_cancellation_without_a_failure_leaves_the_block(rt: pr.Runtime) -> None:
+    with pytest.raises(pr.TaskCancelled), rt.scope() as scope:
+        gate = threading.Event()
+        task = scope.spawn(int, after=[scope.spawn(gate.wait)])
+        task.cancel()
+        gate.set()
+        task.result()

@@ -171,6 +171,14 @@ def test_a_missing_id_ends_the_wait() -> None:
             rt.wait()
 
 
+def test_a_wait_that_has_timed_out_needs_nothing() -> None:
+    with pr.Runtime(workers=1) as rt:
+        space = rt.space("T")
+        done, not_done = pr.wait([space[0]], timeout=0.01)
+        assert not done
+        assert not_done == {space[0]}
+
+
 def test_a_body_that_waits_for_what_waits_for_it() -> None:
     with pr.Runtime(workers=1) as rt:
         space = rt.space("T")
