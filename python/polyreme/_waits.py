@@ -45,7 +45,7 @@ def wait(tasks: Iterable[Task[Any]], timeout: float | None = None, return_when: 
         message = f'return_when={return_when!r}; it is "FIRST_COMPLETED", "FIRST_EXCEPTION" or "ALL_COMPLETED"'
         raise ValueError(message)
     each, end = _each(tasks), _end(timeout)
-    arrivals = Arrivals(each)
+    arrivals = Arrivals(each if timeout != 0 else ())  # for a look nothing has to be told of an end
     while (place := arrivals.take(_left(end))) is not None and place >= 0:
         if return_when == FIRST_COMPLETED or (return_when == FIRST_EXCEPTION and _raised(each[place])):
             break

@@ -196,12 +196,12 @@ TEST(CapturedGraph, RunsAreLetGoWhileItGrows) {
   test::Census census;
   Graph g(rt);
   const auto argument = g.argument(test::Counted(census, 1));
-  std::vector<Node<test::Counted>> nodes{g.spawn([](const test::Counted& one) { return one; }, argument)};
+  const auto first = g.spawn([](const test::Counted& one) { return one; }, argument);
   for (int round = 0; round < 100; ++round) {
     GraphRun run = g.run_async();
     run.get();
-    std::jthread other([run = std::move(run), &nodes] { EXPECT_EQ(run.get(nodes[0]).value(), 1); });
-    nodes.push_back(g.spawn([](const test::Counted& one) { return one; }, nodes[0]));
+    std::jthread other([run = std::move(run), first] { EXPECT_EQ(run.get(first).value(), 1); });
+    g.spawn([](const test::Counted& one) { return one; }, first);
     other.join();
   }
 }
