@@ -42,6 +42,7 @@ PyObject* make(PyTypeObject* type, PyObject* arguments, PyObject* keywords) {
         return nullptr;
       }
       records.push_back(record_of(task));
+      if (!tasks::done(*records.back())) check_owned(runtime::Engine::of(*records.back()));
     }
     PyObject* const self = type->tp_alloc(type, 0);
     if (self == nullptr) return nullptr;

@@ -56,6 +56,7 @@ class Scope(_core.Scope):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._check_innermost()
         if kind is not None:
             self.cancel()
         interrupt: BaseException | None = None

@@ -399,3 +399,15 @@ def test_a_cancellation_without_a_failure_leaves_the_block(rt: pr.Runtime) -> No
         task.cancel()
         gate.set()
         task.result()
+
+
+def test_an_async_scope_that_is_left_before_one_inside_it(rt: pr.Runtime) -> None:
+    async def body() -> None:
+        outer, inner = rt.scope(), rt.scope()
+        await outer.__aenter__()
+        await inner.__aenter__()
+        with pytest.raises(pr.UsageError, match=r"leave the inner one first"):
+            await outer.__aexit__(None, None, None)
+        await inner.__aexit__(None, None, None)
+
+    rt.spawn(body).result()

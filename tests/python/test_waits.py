@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+import os
 import threading
 import weakref
 
 import polyreme as pr
 import pytest
 from busy import Busy
+from programs import run
 
 
 class Gates:
@@ -177,6 +179,28 @@ def test_a_wait_that_has_timed_out_needs_nothing() -> None:
         done, not_done = pr.wait([space[0]], timeout=0.01)
         assert not done
         assert not_done == {space[0]}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_tasks_of_the_parent_of_a_fork_are_refused() -> None:
+    end = run(
+        """
+        import os
+        import polyreme as pr
+        rt = pr.Runtime(workers=1)
+        T = rt.space("T")
+        child = os.fork()
+        if child == 0:
+            for wait in (pr.wait, pr.as_completed):
+                try: wait([T[0]])
+                except pr.RuntimeClosedError as error: print("fork" in str(error), flush=True)
+            with pr.Runtime(workers=1) as own:
+                print(own.spawn(int).result(), flush=True)
+        else:
+            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        """
+    )
+    assert (end.code, end.out.split(), end.err) == (0, ["True", "True", "0", "0"], "")
 
 
 def test_a_body_that_waits_for_what_waits_for_it() -> None:
