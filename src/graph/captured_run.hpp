@@ -9,12 +9,10 @@
 //                      counters are as they were once the run is over, however it went: a node that fails or is not run
 //                      is finished like any other. Of a node with one predecessor the count is never touched.
 //   place(i).cause     why the node did not run to its end, or 0. Written by predecessors before they count down (any
-//   of
-//                      their causes will do), and by the owner.
-//   trouble            marks; while it is 0, nobody looks at causes. Set before the first cause, and by whoever
-//   cancels. values, sources_   a value: the owner of its node, then whoever runs after it. The sources of a domain:
-//   whoever has
-//                      taken their entry from a queue, until it is pushed again.
+//                      cause of theirs will do), and by the owner.
+//   trouble            marks; while it is 0, nobody looks at causes. Set before the first cause, and by cancellation.
+//   values             of a node: its owner, then whoever runs after it
+//   sources_           of a domain: whoever has taken their entry from a queue, until it is pushed again
 //   failures           under mutex, until the run is over
 //   plan               read until the run is over; then it may grow, and only values() tells of it
 //   all others         whoever starts the run, before; then nobody changes them until it is over

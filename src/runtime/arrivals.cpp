@@ -94,7 +94,7 @@ Arrivals::Sleeper::~Sleeper() {
 class Engine::ArrivalWait {
  public:
   ArrivalWait(Engine& engine, Arrivals& arrivals, Record* body) noexcept
-      : engine_(engine), arrivals_(body != nullptr && arrivals.of_one_engine() ? &arrivals : nullptr) {
+      : engine_(engine), arrivals_(body != nullptr ? &arrivals : nullptr) {
     if (arrivals_ != nullptr) engine_.deck_.pool.locked([&](bool) { arrivals_->waiting_body = body; });
   }
   ArrivalWait(const ArrivalWait&) = delete;
@@ -120,20 +120,9 @@ bool Engine::wait_next(Arrivals& arrivals, std::int64_t timeout_ns, const WaitHo
   waiter.arrivals = &arrivals;
   waiter.elsewhere = !arrivals.of_one_engine() || &of(*unfinished) != this;
   const Arrivals::Sleeper sleeper(arrivals, waiter.parker);
-  const auto over = [&arrivals] { return arrivals.any(); };
-  if (holds_slot_of(*this)) {
-    ensure_spare();
-    if (timeout_ns < 0) waiter.waiting_body = this_thread.current;
-    const ArrivalWait for_searches(*this, arrivals, waiter.elsewhere ? nullptr : waiter.waiting_body);
-    bool timed_out = false;
-    return sleep_without_slot(*this_thread.session, waiter, timeout_ns, over, timed_out);
-  }
-  const InterpreterPause pause(*this);
-  waiter.has_deadline = timeout_ns >= 0;
-  register_waiter(waiter);
-  const Slept slept = sleep(waiter, timeout_ns, hooks, over);
-  if (const std::exception_ptr error = unregister_waiter(waiter); error != nullptr) std::rethrow_exception(error);
-  return slept == Slept::kOver;
+  const bool searched = holds_slot_of(*this) && timeout_ns < 0 && !waiter.elsewhere;
+  const ArrivalWait for_searches(*this, arrivals, searched ? this_thread.current : nullptr);
+  return wait_unlisted(waiter, timeout_ns, hooks, [&arrivals] { return arrivals.any(); });
 }
 
 }  // namespace polyreme::runtime

@@ -226,9 +226,10 @@ class Engine final : public graph::RecordSource {
   /// Cancels what has not started in it, and asks what runs in it to stop; also what joins it later.
   void cancel_scope(ScopeState& scope);
   /// False on timeout or when the hooks abandoned the wait. @throws UsageError in the body of one of its tasks.
-  /// Waits until a task of the list has ended that was not taken, or none is left. The list is this thread's.
-  [[nodiscard]] bool wait_next(Arrivals& arrivals, std::int64_t timeout_ns, const WaitHooks* hooks);
   [[nodiscard]] bool wait_scope(ScopeState& scope, std::uint32_t use, std::int64_t timeout_ns, const WaitHooks* hooks);
+  /// Waits until a task of the list has ended that was not taken, or none is left. The list is this thread's.
+  /// False as for wait_scope.
+  [[nodiscard]] bool wait_next(Arrivals& arrivals, std::int64_t timeout_ns, const WaitHooks* hooks);
   /// After ScopeState::hold().
   void leave_held(ScopeState& scope) noexcept {
     if (scope.leave()) end_of_scope(scope);
@@ -341,14 +342,14 @@ class Engine final : public graph::RecordSource {
     });
   }
 
+  [[nodiscard]] tasks::Record& begin_own(const detail::BodyOps& ops, std::source_location site, detail::Domain domain);
+  void count_apart(tasks::Record& record);
+
   // cancelling.cpp
   void end_taken(tasks::Record& record) noexcept;
   void cancel_committed(tasks::Record& record) noexcept;
   void tell_started(tasks::Record& record) noexcept;
   tasks::Record* stop(tasks::Record& record, launch::Lane& lane) noexcept;
-
-  [[nodiscard]] tasks::Record& begin_own(const detail::BodyOps& ops, std::source_location site, detail::Domain domain);
-  void count_apart(tasks::Record& record);
 
   // repeating.cpp
   tasks::Record* thrown(tasks::Record& record, std::exception_ptr error, bool is_cancellation) noexcept;
@@ -395,7 +396,6 @@ class Engine final : public graph::RecordSource {
   void trace_resume(const tasks::Record& record, launch::Lane& lane) noexcept;
 
   // waiting.cpp
-  void worker_main();
   bool block_in_body(Session& session, tasks::Record& record, std::int64_t timeout_ns);
   bool block_outside(tasks::Record& record, std::int64_t timeout_ns, const WaitHooks* hooks);
   bool help_with(tasks::Record& record);
@@ -418,8 +418,11 @@ class Engine final : public graph::RecordSource {
   bool has_error(Waiter& waiter) noexcept;
   enum class Slept : std::uint8_t { kOver, kTimeout, kAbandoned };
   Slept sleep(Waiter& waiter, std::int64_t timeout_ns, const WaitHooks* hooks, const Over& over);
+  Slept sleep_outside(Waiter& waiter, std::int64_t timeout_ns, const WaitHooks* hooks, const Over& over);
+  bool wait_unlisted(Waiter& waiter, std::int64_t timeout_ns, const WaitHooks* hooks, const Over& over);
 
   // workers.cpp
+  void worker_main();
   void give_up_slot(Session& session);
   void ensure_spare();
   void forget_blocked(bool is_worker) noexcept;

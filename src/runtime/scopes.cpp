@@ -1,7 +1,6 @@
 // The engine's part in scopes; runtime/scope.hpp has the protocol.
 #include <polyreme/scope.hpp>
 
-#include "runtime/away.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/threads.hpp"
 
@@ -103,8 +102,7 @@ bool Engine::wait_scope(ScopeState& scope, std::uint32_t use, std::int64_t timeo
   if (scope.over_since(use)) return true;
   check_process();
   publish_continuation();
-  const bool on_slot = holds_slot_of(*this);
-  if (on_slot) {
+  if (holds_slot_of(*this)) {
     if (this_thread.current != nullptr && scope.contains(scope_of(*this_thread.current))) {
       throw UsageError("polyreme: " + detail::name_of(*this_thread.current) +
                        " waits for the scope that it belongs to, and would wait for itself; wait outside its tasks");
@@ -115,20 +113,7 @@ bool Engine::wait_scope(ScopeState& scope, std::uint32_t use, std::int64_t timeo
   waiter.scope = &scope;
   waiter.scope_use = use;
   const Watching watching(scope);
-  const auto over = [&scope, use] { return scope.over_since(use); };
-  if (on_slot) {
-    ensure_spare();
-    if (timeout_ns < 0) waiter.waiting_body = this_thread.current;
-    bool timed_out = false;
-    return sleep_without_slot(*this_thread.session, waiter, timeout_ns, over, timed_out);
-  }
-  const Away away;
-  const InterpreterPause pause(*this);
-  waiter.has_deadline = timeout_ns >= 0;
-  register_waiter(waiter);
-  const Slept slept = sleep(waiter, timeout_ns, hooks, over);
-  if (const std::exception_ptr error = unregister_waiter(waiter); error != nullptr) std::rethrow_exception(error);
-  return slept == Slept::kOver;
+  return wait_unlisted(waiter, timeout_ns, hooks, [&scope, use] { return scope.over_since(use); });
 }
 
 /// Runs what the body has spawned last, as long as it belongs to the scope: with nothing else on the stack, a slot

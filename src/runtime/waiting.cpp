@@ -219,14 +219,31 @@ bool Engine::block_outside(Record& record, std::int64_t timeout_ns, const WaitHo
   Waiter* const waiter = subscribe(record, nullptr);
   if (waiter == nullptr) return true;
   WaiterHandle handle(waiter);
-  const InterpreterPause pause(*this);
-  waiter->has_deadline = timeout_ns >= 0;
-  register_waiter(*waiter);
-  const Slept slept = sleep(*waiter, timeout_ns, hooks, [&] { return tasks::done(record); });
-  const std::exception_ptr error = unregister_waiter(*waiter);
+  const Slept slept = sleep_outside(*waiter, timeout_ns, hooks, [&] { return tasks::done(record); });
   handle.ended_by_time = slept == Slept::kTimeout;
-  if (error != nullptr) std::rethrow_exception(error);
   return slept == Slept::kOver;
+}
+
+/// The sleep of a thread without a slot. @throws what a diagnosis has found.
+Engine::Slept Engine::sleep_outside(Waiter& waiter, std::int64_t timeout_ns, const WaitHooks* hooks, const Over& over) {
+  const InterpreterPause pause(*this);
+  waiter.has_deadline = timeout_ns >= 0;
+  register_waiter(waiter);
+  const Slept slept = sleep(waiter, timeout_ns, hooks, over);
+  if (const std::exception_ptr error = unregister_waiter(waiter); error != nullptr) std::rethrow_exception(error);
+  return slept;
+}
+
+/// A wait, inside a body or outside, by a waiter that is in no successor list: what ends it knows it otherwise.
+bool Engine::wait_unlisted(Waiter& waiter, std::int64_t timeout_ns, const WaitHooks* hooks, const Over& over) {
+  if (holds_slot_of(*this)) {
+    ensure_spare();
+    if (timeout_ns < 0) waiter.waiting_body = this_thread.current;
+    bool timed_out = false;
+    return sleep_without_slot(*this_thread.session, waiter, timeout_ns, over, timed_out);
+  }
+  const Away away;
+  return sleep_outside(waiter, timeout_ns, hooks, over) == Slept::kOver;
 }
 
 bool Engine::help_until_done(Record& record) {
@@ -284,12 +301,7 @@ bool Engine::wait_quiescent(std::int64_t timeout_ns, const WaitHooks* hooks) {
   const WaiterHandle handle(new Waiter);
   Waiter& waiter = *handle.waiter;
   waiter.for_quiescence = true;
-  waiter.has_deadline = timeout_ns >= 0;
-  const InterpreterPause pause(*this);
-  register_waiter(waiter);
-  const Slept slept = sleep(waiter, timeout_ns, hooks, [&] { return deck_.lanes.quiescent(); });
-  static_cast<void>(unregister_waiter(waiter));
-  return slept == Slept::kOver;
+  return sleep_outside(waiter, timeout_ns, hooks, [&] { return deck_.lanes.quiescent(); }) == Slept::kOver;
 }
 
 void Engine::wait_all() {
